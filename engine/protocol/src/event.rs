@@ -1,0 +1,138 @@
+//! Messages.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DeviceInfo, EngineError, GenerateRequest, ModelInfo, RgbImage, StageSettings};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JobId(pub u64);
+
+/// From the app to the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    Generate {
+        job: JobId,
+        request: Box<GenerateRequest>,
+    },
+    /// Answered by [`Event::ModelInspected`]; reads headers, loads nothing.
+    Inspect {
+        model: Option<PathBuf>,
+    },
+    /// Frees every model.
+    Unload,
+    /// Ends the engine thread after the job that runs.
+    Shutdown,
+}
+
+/// How a stage is going to run: the request's settings on the model's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StagePlan {
+    pub size: u32,
+    pub steps: u32,
+    pub settings: StageSettings,
+}
+
+/// One finished sampling step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    pub size: u32,
+    /// 1-based.
+    pub step: u32,
+    pub steps: u32,
+    pub seconds: f64,
+    /// Threshold s of each candidate; 1 where nothing is rescaled.
+    pub s: Vec<f32>,
+    /// Share of values beyond the threshold, each candidate, in [0, 1].
+    pub clipped: Vec<f32>,
+}
+
+/// Worth telling the user, no error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Notice {
+    /// The prompt has more tokens than the text encoder reads; the rest is not seen.
+    PromptCut {
+        tokens: usize,
+        max_tokens: usize,
+    },
+    Device {
+        device: DeviceInfo,
+        remark: Option<String>,
+    },
+    /// Shown when a model is loaded for the first time.
+    License {
+        model: String,
+        license: String,
+    },
+    Other {
+        message: String,
+    },
+}
+
+/// From the engine to the app. Every job ends with exactly one of `JobFinished`, `JobFailed`, `JobCancelled`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Ready {
+        device: DeviceInfo,
+    },
+    /// The engine could not start; nothing follows.
+    Unavailable {
+        error: EngineError,
+    },
+    ModelInspected {
+        result: Box<Result<ModelInfo, EngineError>>,
+    },
+    Notice {
+        notice: Notice,
+    },
+    /// `part` is "text encoder" or a stage such as "256".
+    Loading {
+        part: String,
+        done_bytes: u64,
+        total_bytes: u64,
+    },
+    JobStarted {
+        job: JobId,
+        model: String,
+        stages: Vec<StagePlan>,
+    },
+    StageStarted {
+        job: JobId,
+        size: u32,
+        steps: u32,
+    },
+    StepFinished {
+        job: JobId,
+        report: StepReport,
+    },
+    /// `images[i]` is candidate i.
+    StageFinished {
+        job: JobId,
+        size: u32,
+        seconds: f64,
+        images: Vec<RgbImage>,
+    },
+    JobFinished {
+        job: JobId,
+        seconds: f64,
+    },
+    JobFailed {
+        job: JobId,
+        error: EngineError,
+    },
+    JobCancelled {
+        job: JobId,
+    },
+}
+
+/// x0_hat of the running stage, as it stands after a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    pub job: JobId,
+    pub size: u32,
+    /// 1-based.
+    pub step: u32,
+    pub images: Vec<RgbImage>,
+}

@@ -1,0 +1,1 @@
+//! The U-Nets of DeepFloyd IF in the layout of diffusers.

@@ -1,0 +1,7 @@
+//! The networks and their weights. They know no sampler.
+
+pub mod deepfloyd;
+pub mod imagen;
+pub mod layers;
+pub mod text;
+pub mod weights;

@@ -1,0 +1,1 @@
+//! Tokenizers and frozen text encoders.

@@ -1,0 +1,9 @@
+//! Weights: memory-mapped safetensors, read strictly. Each tensor of a checkpoint is used once, each parameter is filled.
+
+mod error;
+mod file;
+mod loader;
+
+pub use error::WeightError;
+pub use file::{TensorEntry, WeightFiles};
+pub use loader::{Loader, Params, WeightSource};
