@@ -125,7 +125,6 @@ fn attention_cpu(
 ) -> Tensor<4> {
     let [batch, heads, _, _] = q.dims();
     let keys = k.dims()[2];
-    let d = q.dims()[3];
     let not_a_number = (q.clone() * 0.0).sum_dim(3);
     let (mut q, mut k, mut v) = (q * scale, k, v);
     if let Some(mask) = key_mask {
@@ -137,7 +136,6 @@ fn attention_cpu(
         let one = q.clone().narrow(3, 0, 1).ones_like();
         (q, k) = (Tensor::cat(vec![q, one], 3), Tensor::cat(vec![k, penalty], 3));
     }
-    let _ = d;
     let options = AttentionModuleOptions { scale: Some(1.0), ..Default::default() };
     let bias = bias.map(|bias| bias.cast(q.dtype()).unsqueeze());
     module::attention(q, k, v, None, bias, options) + not_a_number

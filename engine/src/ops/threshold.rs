@@ -62,7 +62,7 @@ pub fn threshold_reference(x0_hat: Tensor<4>, threshold: &Threshold) -> Threshol
     }
     let vector = |values| Tensor::from_data(TensorData::new(values, [batch]), (&device, DType::F32));
     let shape = [batch, channels, height, width];
-    let x0_hat = Tensor::from_data(TensorData::new(values, shape), (&device, DType::F32)).cast(dtype);
+    let x0_hat = Tensor::<4>::from_data(TensorData::new(values, shape), (&device, DType::F32)).cast(dtype);
     Thresholded { x0_hat, s: vector(s), clipped: vector(clipped) }
 }
 
