@@ -83,7 +83,7 @@ impl SamplerConfig {
         Err(DiffusionError::setting("start step", self.start_step, format!("less than the number of steps, {}", steps.len())))
     }
 
-    fn check(&self) -> Result<(), DiffusionError> {
+    pub(super) fn check(&self) -> Result<(), DiffusionError> {
         in_range("eta", self.eta, 0.0, 1.0)?;
         in_range("guidance", self.guidance_weight, -1000.0, 1000.0)?;
         in_range("clip range", self.clip_range, 1e-3, 1e6)?;

@@ -12,7 +12,7 @@ use super::schedule::{Betas, DiscreteSchedule, End, Grid, NoiseSchedule, Spacing
 use super::{Prediction, SamplerConfig, Variance};
 
 /// Switches that change the maths and are not here.
-const MUST_BE_OFF: [&str; 8] = [
+const MUST_BE_OFF: [&str; 7] = [
     "rescale_betas_zero_snr",
     "use_karras_sigmas",
     "use_exponential_sigmas",
@@ -20,7 +20,6 @@ const MUST_BE_OFF: [&str; 8] = [
     "use_lu_lambdas",
     "use_flow_sigmas",
     "use_dynamic_shifting",
-    "use_clipped_model_output",
 ];
 
 /// A stage's configuration as its scheduler file says; steps (50), eta (0) and guidance (1) are the caller's to set.
@@ -47,7 +46,7 @@ pub fn from_diffusers(config: &Value) -> Result<SamplerConfig, DiffusionError> {
     read.clip_range = fields.finite("clip_sample_range", 1.0)?;
     read.recompute_eps = false;
     solver(&fields, sampler, &mut read)?;
-    read.plan()?;
+    read.check()?;
     Ok(read)
 }
 
