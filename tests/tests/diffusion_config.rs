@@ -1,7 +1,8 @@
 //! Reading diffusers' scheduler files.
 
 use imagen_engine::diffusion::{
-    Betas, DiscreteSchedule, End, Grid, NoiseSchedule, Prediction, SamplerConfig, Spacing, Variance, from_diffusers, parse_python_json,
+    Betas, DiscreteSchedule, End, Grid, NoiseSchedule, Prediction, SamplerConfig, Spacing, Variance, from_diffusers,
+    parse_python_json,
 };
 use imagen_protocol::{SamplerKind, StageSettings, Steps, Threshold};
 use serde_json::{Value, json};
@@ -122,8 +123,10 @@ fn diffusion_damaged_scheduler_files_are_refused() {
 
 #[test]
 fn diffusion_python_json_words() {
-    let value = parse_python_json(r#"{"a": -Infinity, "b": [NaN, Infinity], "NaN": "say \"NaN, Infinity\" \\", "c": "é Infinity"}"#);
-    let expected: Value = json!({"a": "-Infinity", "b": ["NaN", "Infinity"], "NaN": "say \"NaN, Infinity\" \\", "c": "é Infinity"});
+    let value =
+        parse_python_json(r#"{"a": -Infinity, "b": [NaN, Infinity], "NaN": "say \"NaN, Infinity\" \\", "c": "é Infinity"}"#);
+    let expected: Value =
+        json!({"a": "-Infinity", "b": ["NaN", "Infinity"], "NaN": "say \"NaN, Infinity\" \\", "c": "é Infinity"});
     assert_eq!(value.expect("json"), expected);
     for bad in ["{\"a\": Infinit}", "\"\\", "{\"a\": \"open}", "-Inf"] {
         assert!(parse_python_json(bad).is_err(), "{bad}");
@@ -143,6 +146,9 @@ fn diffusion_stage_settings_lie_on_top() {
     let model = read(IF_I).expect("IF's own file");
     let config = model.with(&settings);
     assert_eq!((config.sampler, config.eta, config.guidance_weight), (SamplerKind::Ddim, 0.5, 7.0));
-    assert_eq!((config.threshold, config.variance, &config.schedule), (Threshold::Static, Variance::LearnedRange, &model.schedule));
+    assert_eq!(
+        (config.threshold, config.variance, &config.schedule),
+        (Threshold::Static, Variance::LearnedRange, &model.schedule)
+    );
     assert_eq!(config.plan().expect("a plan").len(), 27);
 }

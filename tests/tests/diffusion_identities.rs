@@ -79,9 +79,11 @@ fn diffusion_v_is_what_it_is_called() {
         let level = random.step().from;
         let (x0, eps) = (random.tensor(device), random.tensor(device));
         let v = read(Prediction::V.of(&x0, &eps, level));
-        let by_hand: Vec<f32> = read(x0).iter().zip(read(eps)).map(|(x0, eps)| {
-            (level.alpha * f64::from(eps) - level.sigma * f64::from(*x0)) as f32
-        }).collect();
+        let by_hand: Vec<f32> = read(x0)
+            .iter()
+            .zip(read(eps))
+            .map(|(x0, eps)| (level.alpha * f64::from(eps) - level.sigma * f64::from(*x0)) as f32)
+            .collect();
         assert_close("v", &v, &by_hand, 1e-6);
     });
 }
@@ -96,9 +98,11 @@ fn diffusion_ddpm_is_the_posterior() {
         let scale = t.alpha / s.alpha;
         let forward = t.sigma.powi(2) - (scale * s.sigma).powi(2);
         let precision = 1.0 / s.sigma.powi(2) + scale.powi(2) / forward;
-        let by_hand: Vec<f32> = read(x_t.clone()).iter().zip(read(x0.clone())).map(|(x_t, x0)| {
-            ((s.alpha * f64::from(x0) / s.sigma.powi(2) + scale * f64::from(*x_t) / forward) / precision) as f32
-        }).collect();
+        let by_hand: Vec<f32> = read(x_t.clone())
+            .iter()
+            .zip(read(x0.clone()))
+            .map(|(x_t, x0)| ((s.alpha * f64::from(x0) / s.sigma.powi(2) + scale * f64::from(*x_t) / forward) / precision) as f32)
+            .collect();
         assert_close("posterior mean", &read(ddpm::mean(&x_t, &x0, &step)), &by_hand, 1e-5);
         let Deviation::Fixed(small) = Variance::FixedSmall.deviation(&step, None) else { panic!("fixed") };
         assert!((small.powi(2) * precision - 1.0).abs() < 1e-8, "posterior variance {small}");

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use imagen_engine::diffusion::{
-    CosineSchedule, Draw, NoiseSchedule, Outcome, Predict, Prediction, Raw, Recorded, SampleError, SamplerConfig, Seeded, Variance,
-    diffuse, from_diffusers, sample,
+    CosineSchedule, Draw, NoiseSchedule, Outcome, Predict, Prediction, Raw, Recorded, SampleError, SamplerConfig, Seeded,
+    Variance, diffuse, from_diffusers, sample,
 };
 use imagen_protocol::{SamplerKind, Steps, Threshold};
 use imagen_tests::{assert_close, devices, read};
@@ -252,7 +252,8 @@ fn diffusion_same_seed_same_picture_on_a_device() {
         let run = || {
             let mut noise = Seeded { seed: 11, stage: 64, first_image: 3 };
             let start = deterministic(false, &tested.device);
-            let config = SamplerConfig { prediction: Prediction::Eps, variance: Variance::FixedLarge, ..cosine(SamplerKind::Ddpm) };
+            let config =
+                SamplerConfig { prediction: Prediction::Eps, variance: Variance::FixedLarge, ..cosine(SamplerKind::Ddpm) };
             let config = SamplerConfig { threshold: Threshold::Static, ..config };
             match sample(&config, &mut Toy, start, &mut noise, &mut |_| ControlFlow::Continue(())) {
                 Ok(Outcome::Finished(x)) => read(x),
@@ -304,7 +305,10 @@ fn diffusion_missing_noise_and_a_failing_network_are_errors() {
     let outcome = sample(&cosine(SamplerKind::Ddpm), &mut Knows::new(&device), start(), &mut Recorded::default(), &mut |_| {
         ControlFlow::Continue(())
     });
-    assert!(matches!(outcome, Err(SampleError::Noise(ref e)) if e.to_string().contains(&format!("{:?}", Draw::Step(0)))), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(SampleError::Noise(ref e)) if e.to_string().contains(&format!("{:?}", Draw::Step(0)))),
+        "{outcome:?}"
+    );
 
     struct Fails;
     impl Predict for Fails {
@@ -313,6 +317,7 @@ fn diffusion_missing_noise_and_a_failing_network_are_errors() {
             Err("the device is lost".into())
         }
     }
-    let outcome = sample(&cosine(SamplerKind::Ddim), &mut Fails, start(), &mut Recorded::default(), &mut |_| ControlFlow::Continue(()));
+    let outcome =
+        sample(&cosine(SamplerKind::Ddim), &mut Fails, start(), &mut Recorded::default(), &mut |_| ControlFlow::Continue(()));
     assert_eq!(outcome.expect_err("it fails").to_string(), "the device is lost");
 }

@@ -47,7 +47,12 @@ fn diffusion_noise_is_standard_normal() {
     let neighbours = values.windows(2).map(|p| f64::from(p[0]) * f64::from(p[1])).sum::<f64>() / n;
     assert!(neighbours.abs() < 5.0 / n.sqrt(), "correlation of neighbours {neighbours}");
     let beyond = |z: f32| values.iter().filter(|v| v.abs() > z).count() as f64 / n;
-    assert!((beyond(1.0) - 0.317_31).abs() < 0.003 && (beyond(3.0) - 0.002_70).abs() < 0.000_4, "{} {}", beyond(1.0), beyond(3.0));
+    assert!(
+        (beyond(1.0) - 0.317_31).abs() < 0.003 && (beyond(3.0) - 0.002_70).abs() < 0.000_4,
+        "{} {}",
+        beyond(1.0),
+        beyond(3.0)
+    );
     assert!(values.iter().all(|v| v.is_finite() && v.abs() < 7.0));
 }
 

@@ -43,7 +43,12 @@ fn diffusion_linear_betas() {
     let root = (8.5e-4_f64.sqrt() * 2.0 + 0.012_f64.sqrt()) / 3.0;
     close("between", scaled[333], root * root, 1e-9);
     // Stable Diffusion's final signal level, as published with its schedule.
-    close("alpha_bar", discrete(Betas::ScaledLinear { timesteps: 1000, start: 8.5e-4, end: 0.012 }).alpha_bars()[999], 0.004_660, 1e-3);
+    close(
+        "alpha_bar",
+        discrete(Betas::ScaledLinear { timesteps: 1000, start: 8.5e-4, end: 0.012 }).alpha_bars()[999],
+        0.004_660,
+        1e-3,
+    );
 }
 
 #[test]

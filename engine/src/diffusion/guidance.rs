@@ -30,12 +30,7 @@ pub struct Guided {
 ///
 /// # Errors
 /// [`SampleError::Shape`] where the outputs do not fit `x_t`'s shape `[B, C, H, W]`, or the unconditional one is missing.
-pub fn guide<E>(
-    raw: Raw,
-    guidance_weight: Option<f64>,
-    shape: [usize; 4],
-    variance: Variance,
-) -> Result<Guided, SampleError<E>> {
+pub fn guide<E>(raw: Raw, guidance_weight: Option<f64>, shape: [usize; 4], variance: Variance) -> Result<Guided, SampleError<E>> {
     let (cond, channels) = split(raw.cond, "output", shape, variance)?;
     let prediction = match (guidance_weight, raw.uncond) {
         (None, _) => cond,

@@ -20,8 +20,7 @@ const SECTIONS: [(&str, &[usize]); 8] = [
 ];
 
 /// The names of the lists.
-pub const RESPACED_NAMES: [&str; 8] =
-    ["fast27", "smart27", "smart50", "smart100", "smart185", "super27", "super40", "super100"];
+pub const RESPACED_NAMES: [&str; 8] = ["fast27", "smart27", "smart50", "smart100", "smart185", "super27", "super40", "super100"];
 
 /// One of IF's lists of timesteps, from 999 down to 0.
 ///

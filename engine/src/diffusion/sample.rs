@@ -105,7 +105,13 @@ struct Position<'a> {
 }
 
 /// x_s without its fresh noise, and the deviation of that noise.
-fn advance(config: &SamplerConfig, at: Position<'_>, x_t: &Tensor<4>, x0_hat: &Tensor<4>, guided: Guided) -> (Tensor<4>, Deviation) {
+fn advance(
+    config: &SamplerConfig,
+    at: Position<'_>,
+    x_t: &Tensor<4>,
+    x0_hat: &Tensor<4>,
+    guided: Guided,
+) -> (Tensor<4>, Deviation) {
     let step = at.step;
     match config.sampler {
         SamplerKind::Ddpm => (ddpm::mean(x_t, x0_hat, step), config.variance.deviation(step, guided.variance)),

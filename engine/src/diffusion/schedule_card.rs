@@ -82,9 +82,7 @@ impl TryFrom<ScheduleCard> for NoiseSchedule {
             ScheduleCard::Cosine(c) => {
                 return CosineSchedule::new(c.log_snr_min, c.log_snr_max, c.shift).map(Self::Cosine);
             }
-            ScheduleCard::Linear(c) => {
-                (Betas::Linear { timesteps: c.timesteps, start: c.beta_start, end: c.beta_end }, c.grid())
-            }
+            ScheduleCard::Linear(c) => (Betas::Linear { timesteps: c.timesteps, start: c.beta_start, end: c.beta_end }, c.grid()),
             ScheduleCard::ScaledLinear(c) => {
                 (Betas::ScaledLinear { timesteps: c.timesteps, start: c.beta_start, end: c.beta_end }, c.grid())
             }

@@ -20,12 +20,18 @@ pub fn threshold(x0_hat: Tensor<4>, threshold: &Threshold) -> Thresholded {
     let size = rows.clone().abs();
     let s = match threshold {
         Threshold::None | Threshold::Static => Tensor::<2>::ones([batch, 1], &x0_hat.device()),
-        Threshold::Dynamic { percentile, cap } => quantile(size.clone(), *percentile).clamp(1.0, cap.unwrap_or(f64::from(f32::MAX))),
+        Threshold::Dynamic { percentile, cap } => {
+            quantile(size.clone(), *percentile).clamp(1.0, cap.unwrap_or(f64::from(f32::MAX)))
+        }
     };
     let clipped = size.greater(s.clone().expand(rows.dims())).float().mean_dim(1).reshape([batch]);
     let kept = match threshold {
         Threshold::None => rows,
-        _ => rows.max_pair(-s.clone().expand([batch, channels * height * width])).min_pair(s.clone().expand([batch, channels * height * width])) / s.clone(),
+        _ => {
+            rows.max_pair(-s.clone().expand([batch, channels * height * width]))
+                .min_pair(s.clone().expand([batch, channels * height * width]))
+                / s.clone()
+        }
     };
     Thresholded { x0_hat: kept.reshape([batch, channels, height, width]), s: s.reshape([batch]), clipped }
 }
