@@ -31,7 +31,7 @@ impl AugLevel {
     }
 }
 
-/// `alpha x0 + sigma eps`: q(x_t | x0), eq. 1 of the paper.
+/// `x_t = alpha x0 + sigma eps`, the noised picture that the networks are trained on (section 2.2 of the paper).
 ///
 /// # Shapes
 /// `x0`, `eps` and the result: `[B, C, H, W]`.

@@ -102,8 +102,8 @@ impl NoiseSchedule {
 ///
 /// `log_snr(t) = -2 ln tan(lo + t (hi - lo)) + shift`, `lo = atan(exp(-log_snr_max / 2))`, `hi = atan(exp(-log_snr_min / 2))`
 ///
-/// Without clamp and shift this is alpha_t = cos(pi t / 2) (section 2.1 and appendix F of the paper; the shift for larger pictures:
-/// Hoogeboom et al. 2023, eq. 4).
+/// Without clamp and shift this is alpha_t = cos(pi t / 2) (appendix F of the paper); the shift is that of Hoogeboom et al. 2023
+/// ("simple diffusion") for larger pictures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CosineSchedule {
     log_snr_min: f64,
