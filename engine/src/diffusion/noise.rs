@@ -96,8 +96,8 @@ impl Recorded {
 impl NoiseSource for Recorded {
     fn draw(&mut self, draw: Draw, shape: [usize; 4], device: &Device) -> Result<Tensor<4>, NoiseError> {
         let data = self.draws.get(&draw).ok_or(NoiseError::Missing { draw })?;
-        if data.shape.iter().ne(shape.iter()) {
-            return Err(NoiseError::Shape { draw, wanted: shape.to_vec(), found: data.shape.iter().copied().collect() });
+        if data.shape().iter().ne(shape.iter()) {
+            return Err(NoiseError::Shape { draw, wanted: shape.to_vec(), found: data.shape().iter().copied().collect() });
         }
         Ok(Tensor::from_data(data.clone(), device))
     }
