@@ -1,6 +1,6 @@
 //! From names and shapes to tensors on a device, with strict accounting.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -25,6 +25,7 @@ pub struct Loader<'a> {
     /// Largest tensor that the device binds, bytes; larger weights are split along their output channels.
     max_binding_bytes: Option<u64>,
     asked: RefCell<BTreeMap<String, Vec<usize>>>,
+    ignored: Cell<fn(&str) -> bool>,
     progress: Option<&'a dyn Fn(u64)>,
 }
 
@@ -36,7 +37,14 @@ impl std::fmt::Debug for Loader<'_> {
 
 impl<'a> Loader<'a> {
     pub fn new(source: WeightSource<'a>, device: &Device) -> Self {
-        Self { source, device: device.clone(), max_binding_bytes: None, asked: RefCell::default(), progress: None }
+        Self {
+            source,
+            device: device.clone(),
+            max_binding_bytes: None,
+            asked: RefCell::default(),
+            ignored: Cell::new(|_| false),
+            progress: None,
+        }
     }
 
     pub fn with_max_binding_bytes(mut self, limit: Option<u64>) -> Self {
@@ -69,12 +77,18 @@ impl<'a> Loader<'a> {
         self.asked.borrow().clone()
     }
 
+    /// Tensors that the files may hold although the model does not have them, by name.
+    pub fn ignore(&self, ignored: fn(&str) -> bool) {
+        self.ignored.set(ignored);
+    }
+
     /// # Errors
     /// [`WeightError::Unused`] if the files hold a tensor that nobody asked for.
     pub fn finish(self) -> Result<(), WeightError> {
         let WeightSource::Files(files) = self.source else { return Ok(()) };
         let asked = self.asked.borrow();
-        let mut unused = files.iter().filter(|(name, _)| !asked.contains_key(*name));
+        let ignored = self.ignored.get();
+        let mut unused = files.iter().filter(|(name, _)| !asked.contains_key(*name) && !ignored(name));
         match unused.next() {
             None => Ok(()),
             Some((first, entry)) => Err(WeightError::Unused {
