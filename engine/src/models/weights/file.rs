@@ -131,8 +131,7 @@ fn is_pickle(file: &[u8]) -> bool {
     magic && file.get(8) != Some(&b'{')
 }
 
-/// Offsets counted from the file's start. The safetensors crate adds up the sizes that a header claims without checking for overflow in
-/// release builds, so its word that all lies inside the file is not enough.
+/// Offsets counted from the file's start, `None` if they are not inside it. The safetensors crate has checked the same; slicing relies on it.
 fn range(offsets: (usize, usize), header: usize, length: usize) -> Option<(usize, usize)> {
     let start = offsets.0.checked_add(header)?;
     let end = offsets.1.checked_add(header)?;
