@@ -94,7 +94,11 @@ fn published_checkpoints_have_our_layout() {
         assert_eq!(loader.parameters(), parameters, "{name}");
         let layout = loader.layout();
         assert_eq!(Some(layout.len() as u64), layouts[name]["tensors"].as_u64(), "{name}: number of tensors");
-        assert_eq!(Some(format!("{:016x}", fingerprint(&layout)).as_str()), layouts[name]["fnv1a64"].as_str(), "{name}: names and shapes");
+        assert_eq!(
+            Some(format!("{:016x}", fingerprint(&layout)).as_str()),
+            layouts[name]["fnv1a64"].as_str(),
+            "{name}: names and shapes"
+        );
     }
 }
 

@@ -122,7 +122,8 @@ fn a_card_that_cannot_be_built_is_refused_by_name() {
         let error = broken(name, field, value.clone());
         assert!(matches!(error, ConfigError::Field { .. }), "{field} = {value}: {error:?}");
     }
-    let unknown = broken("efficient", "blocks", json!([{"channels": 6, "stride": 2, "num_res_blocks": 1, "attention": "linear"}]));
+    let unknown =
+        broken("efficient", "blocks", json!([{"channels": 6, "stride": 2, "num_res_blocks": 1, "attention": "linear"}]));
     assert!(unknown.to_string().contains("linear"), "{unknown}");
     let extra = broken("base", "dropout", json!(0.1));
     assert!(matches!(&extra, ConfigError::Json(m) if m.contains("dropout")), "{extra}");

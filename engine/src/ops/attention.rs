@@ -19,7 +19,7 @@ pub fn attention(
     }
     if let Some(mask) = key_mask {
         let shape = scores.dims();
-        let masked: Tensor<4, Bool> = mask.bool_not().unsqueeze_dims(&[1, 1]);
+        let masked = mask.bool_not().unsqueeze_dim::<3>(1).unsqueeze_dim::<4>(1);
         scores = scores.mask_fill(masked.expand(shape), -1.0e30);
     }
     activation::softmax(scores, 3).matmul(v)

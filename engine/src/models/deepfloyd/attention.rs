@@ -23,7 +23,13 @@ pub(super) struct Attention {
 }
 
 impl Attention {
-    pub fn load(params: &Params<'_, '_>, c: &UnetConfig, channels: usize, head_dim: usize, only_cross: bool) -> Result<Self, WeightError> {
+    pub fn load(
+        params: &Params<'_, '_>,
+        c: &UnetConfig,
+        channels: usize,
+        head_dim: usize,
+        only_cross: bool,
+    ) -> Result<Self, WeightError> {
         let square = |name: &str| params.at(name).linear(channels, channels, true);
         let of_text = |name: &str| params.at(name).linear(c.cross_dim, channels, true);
         let text_norm = || params.at("norm_cross").group_norm(UnetConfig::CROSS_GROUPS, c.cross_dim, EPS);

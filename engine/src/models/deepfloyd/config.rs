@@ -124,7 +124,9 @@ struct Fields {
 /// Fields that other networks use, with the values that mean "not here".
 fn unused_values(field: &str) -> Option<&'static [&'static str]> {
     Some(match field {
-        "center_input_sample" | "class_embeddings_concat" | "dual_cross_attention" | "use_linear_projection" => &["false", "null"],
+        "center_input_sample" | "class_embeddings_concat" | "dual_cross_attention" | "use_linear_projection" => {
+            &["false", "null"]
+        }
         "time_embedding_type" => &["\"positional\""],
         "attention_type" => &["\"default\""],
         "addition_time_embed_dim"
@@ -283,7 +285,10 @@ impl Fields {
         let ups = self.up_block_types.iter().rev();
         let types = self.down_block_types.iter().zip(ups);
         let numbers = self.block_out_channels.iter().zip(layers).zip(heads.into_iter().zip(cross));
-        let level = |(((&channels, layers), (head_dim, only_cross)), (down, up)): (((&usize, usize), (usize, bool)), (&String, &String))| {
+        let level = |(((&channels, layers), (head_dim, only_cross)), (down, up)): (
+            ((&usize, usize), (usize, bool)),
+            (&String, &String),
+        )| {
             one_of("down_block_types", down, &[DOWN_PLAIN, DOWN_ATTENTION])?;
             one_of("up_block_types", up, &[UP_PLAIN, UP_ATTENTION])?;
             let (down_attention, up_attention) = (down == DOWN_ATTENTION, up == UP_ATTENTION);

@@ -64,7 +64,8 @@ impl Base {
         let mut down = Vec::with_capacity(levels);
         for level in 0..levels {
             let channels = config.channels(level);
-            let widths: Vec<_> = (0..config.num_res_blocks[level]).map(|i| (if i == 0 { width } else { channels }, channels)).collect();
+            let widths: Vec<_> =
+                (0..config.num_res_blocks[level]).map(|i| (if i == 0 { width } else { channels }, channels)).collect();
             let resample = (level + 1 < levels).then_some(Resample::Down);
             down.push(Level::load(&params.at("down").at(level), c, &widths, kind(level), resample)?);
             skips.extend(std::iter::repeat_n(channels, widths.len() + usize::from(resample.is_some())));

@@ -1,5 +1,7 @@
 use burn::tensor::{Tensor, activation};
 
+use super::host;
+
 /// The non-linearities of the supported networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -13,6 +15,9 @@ impl Activation {
     /// # Shapes
     /// any -> the same
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        if host::is_host(&x) {
+            return host::activate(x, self);
+        }
         match self {
             Self::Silu => activation::silu(x),
             Self::Gelu => activation::gelu(x),

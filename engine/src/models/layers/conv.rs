@@ -1,5 +1,7 @@
-use burn::tensor::ops::{ConvOptions, PaddedConvOptions};
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, module};
+
+use super::host;
 
 /// Square convolution with padding kernel / 2.
 #[derive(Clone, Debug)]
@@ -21,8 +23,10 @@ impl Conv2d {
         let padding = self.kernel / 2;
         let options = || ConvOptions::new([self.stride; 2], [padding; 2], [1, 1], 1);
         let conv = |(w, b): &(Tensor<4>, Tensor<1>)| {
-            let options: PaddedConvOptions<2> = options().into();
-            module::conv2d(x.clone(), w.clone(), Some(b.clone()), options)
+            if host::is_host(&x) {
+                return host::conv2d(x.clone(), w.clone(), b.clone(), self.stride);
+            }
+            module::conv2d(x.clone(), w.clone(), Some(b.clone()), options())
         };
         if let [part] = self.parts.as_slice() {
             return conv(part);

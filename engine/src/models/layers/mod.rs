@@ -3,6 +3,7 @@
 mod activation;
 mod conv;
 mod embedding;
+mod host;
 mod linear;
 mod norm;
 mod shape;

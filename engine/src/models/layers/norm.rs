@@ -1,6 +1,6 @@
 use burn::tensor::{Tensor, module};
 
-use super::Activation;
+use super::{Activation, host};
 
 /// (x - mean) / sqrt(var + eps) over each group's channels and positions, then scale and shift a channel.
 #[derive(Clone, Debug)]
@@ -50,8 +50,17 @@ impl GroupNorm {
         self.normalise(x, modulation, Some(activation))
     }
 
-    fn normalise<const D: usize>(&self, x: Tensor<D>, modulation: Option<Modulation>, activation: Option<Activation>) -> Tensor<D> {
+    fn normalise<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        modulation: Option<Modulation>,
+        activation: Option<Activation>,
+    ) -> Tensor<D> {
         let (scale, shift) = self.affine(modulation);
+        if host::is_host(&x) {
+            let params = host::NormParams { groups: self.groups, eps: self.eps, scale, shift, activation };
+            return host::normalise(x, params);
+        }
         let y = self.composed(x, scale, shift);
         match activation {
             Some(activation) => activation.forward(y),
