@@ -98,7 +98,9 @@ fn place(file: NamedTempFile, path: &Path, existing: Existing) -> io::Result<()>
 
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded => "free space, or give another folder",
+        io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded => {
+            "free space, or give another folder"
+        }
         io::ErrorKind::AlreadyExists => "give another name, or --force to overwrite",
         _ => "give a folder that can be written to",
     }

@@ -90,7 +90,10 @@ impl Plan {
         let stage = args.stage.unwrap_or(first.size);
         let base = base_request(args, model, stage)?;
         let stages = base.plan(&model.stages)?;
-        let varied = stages.iter().find(|s| s.size == stage).ok_or_else(|| setting_error("stage", stage, "one that runs: at most --until"))?;
+        let varied = stages
+            .iter()
+            .find(|s| s.size == stage)
+            .ok_or_else(|| setting_error("stage", stage, "one that runs: at most --until"))?;
         let default = model.stages.iter().find(|s| s.size == stage).map_or(varied.settings.threshold, |s| s.defaults.threshold);
         check_size(args)?;
         let cells = args.threshold.iter().flat_map(|&mode| args.guidance.iter().map(move |&guidance| (mode, guidance)));
@@ -123,7 +126,10 @@ fn base_request(args: &CompareArgs, model: &ModelInfo, stage: u32) -> Result<Gen
     request.seed = args.job.seed.unwrap_or_else(draw_seed);
     request.model.clone_from(&args.job.model);
     request.until = Some(args.job.until.unwrap_or(stage));
-    let dynamic = args.threshold.contains(&Mode::Dynamic).then(|| crate::staged::Staged { all: None, each: [(stage, Mode::Dynamic)].into() });
+    let dynamic = args
+        .threshold
+        .contains(&Mode::Dynamic)
+        .then(|| crate::staged::Staged { all: None, each: [(stage, Mode::Dynamic)].into() });
     let options = StageOptions { job: &args.job, guidance: None, threshold: dynamic.as_ref() };
     request.stages = resolve(options, &model.stages, Overrides::new())?;
     Ok(request)
@@ -134,11 +140,16 @@ fn check_size(args: &CompareArgs) -> Result<(), AppError> {
     if cells <= MAX_CELLS {
         return Ok(());
     }
-    Err(setting_error("compare", format!("{cells} cells"), &format!("at most {MAX_CELLS}: fewer guidance weights or thresholdings")))
+    Err(setting_error(
+        "compare",
+        format!("{cells} cells"),
+        &format!("at most {MAX_CELLS}: fewer guidance weights or thresholdings"),
+    ))
 }
 
 fn no_stages(model: &ModelInfo) -> AppError {
-    EngineError::Model { path: model.path.clone(), problem: "it has no stages".into(), remedy: "give another model".into() }.into()
+    EngineError::Model { path: model.path.clone(), problem: "it has no stages".into(), remedy: "give another model".into() }
+        .into()
 }
 
 /// What the engine has told so far.

@@ -23,7 +23,8 @@ fn requests(ran: &Ran) -> Vec<&GenerateRequest> {
 #[test]
 fn every_cell_has_the_same_seed_and_its_own_guidance_and_threshold() {
     let dir = tempfile::tempdir().expect("a folder");
-    let ran = compare_on(dir.path(), &["x", "--guidance", "1,5", "--threshold", "none,static,dynamic", "--percentile", "90"], obliging);
+    let ran =
+        compare_on(dir.path(), &["x", "--guidance", "1,5", "--threshold", "none,static,dynamic", "--percentile", "90"], obliging);
     ran.result.as_ref().expect("it works");
     let cells: Vec<(f64, Threshold)> = requests(&ran)
         .iter()
@@ -40,7 +41,11 @@ fn every_cell_has_the_same_seed_and_its_own_guidance_and_threshold() {
 #[test]
 fn the_grid_is_a_picture_and_the_table_has_a_row_a_step() {
     let dir = tempfile::tempdir().expect("a folder");
-    let ran = compare_on(dir.path(), &["a red apple", "--seed", "7", "--guidance", "1,5", "--threshold", "none,dynamic", "--until", "256"], obliging);
+    let ran = compare_on(
+        dir.path(),
+        &["a red apple", "--seed", "7", "--guidance", "1,5", "--threshold", "none,dynamic", "--until", "256"],
+        obliging,
+    );
     ran.result.expect("it works");
     let grid = image::open(dir.path().join("grid.png")).expect("a PNG").to_rgb8();
     assert!(grid.pixels().filter(|p| p.0 == [7, 0, 200]).count() == 4 * 256 * 256, "four cells of 256 x 256");

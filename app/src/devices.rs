@@ -110,7 +110,10 @@ mod tests {
     fn an_adapter_is_two_lines_and_a_reason() {
         let usable = lines(&adapter(0, AdapterKind::Discrete, None));
         assert_eq!(usable[0], "gpu:0  Model X (Vulkan, discrete) mesa 25");
-        assert_eq!(usable[1], "       tensors up to 134 MB, buffers up to 268 MB, workgroups of 1024 with 32.8 kB, f16, subgroups");
+        assert_eq!(
+            usable[1],
+            "       tensors up to 134 MB, buffers up to 268 MB, workgroups of 1024 with 32.8 kB, f16, subgroups"
+        );
         assert_eq!(usable.len(), 2);
         assert!(lines(&adapter(0, AdapterKind::Software, None))[2].contains("only when named"));
         assert!(lines(&adapter(0, AdapterKind::Discrete, Some("why")))[2].ends_with("cannot be used: why"));

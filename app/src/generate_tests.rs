@@ -44,13 +44,17 @@ fn three_pictures_are_written_with_what_made_them() {
     assert_eq!(settings.stages.iter().map(|s| s.settings.guidance_weight).collect::<Vec<_>>(), [6.0, 4.0, 4.0]);
     let texts = png::read_texts(&path).expect("texts");
     let parameters = texts.iter().find(|(k, _)| k == PARAMETERS).expect("there").1.as_str();
-    assert!(parameters.starts_with("a red apple\nSteps: 10, Sampler: DDPM, CFG scale: 4, Seed: 7, Size: 256x256,"), "{parameters}");
+    assert!(
+        parameters.starts_with("a red apple\nSteps: 10, Sampler: DDPM, CFG scale: 4, Seed: 7, Size: 256x256,"),
+        "{parameters}"
+    );
 }
 
 #[test]
 fn a_picture_can_be_made_again_from_itself() {
     let dir = tempfile::tempdir().expect("a folder");
-    let first = generate(dir.path(), &["a cat, sitting", "--seed", "9", "--steps", "3", "--threshold", "static", "--until", "256"]);
+    let first =
+        generate(dir.path(), &["a cat, sitting", "--seed", "9", "--steps", "3", "--threshold", "static", "--until", "256"]);
     first.result.expect("it works");
     let picture = dir.path().join("apple-64.png");
     let again = tempfile::tempdir().expect("a folder");
@@ -80,7 +84,8 @@ fn candidates_are_numbered_and_each_has_its_own_pixels() {
 fn every_step_is_saved_where_asked_for() {
     let dir = tempfile::tempdir().expect("a folder");
     let steps = dir.path().join("steps");
-    let ran = generate(dir.path(), &["x", "--until", "256", "--steps", "3,256=2", "--save-steps", steps.to_str().expect("UTF-8")]);
+    let ran =
+        generate(dir.path(), &["x", "--until", "256", "--steps", "3,256=2", "--save-steps", steps.to_str().expect("UTF-8")]);
     ran.result.expect("it works");
     assert_eq!(names(&steps.join("64")), ["001.png", "002.png", "003.png"]);
     assert_eq!(names(&steps.join("256")), ["001.png", "002.png"]);
@@ -129,7 +134,9 @@ fn cancelling_keeps_the_stages_that_were_finished() {
 fn a_failure_is_the_result_and_the_last_json_line() {
     let dir = tempfile::tempdir().expect("a folder");
     let script = |command: &Command| match command {
-        Command::Generate { job, .. } => vec![Event::JobFailed { job: *job, error: EngineError::NotFinite { size: 64, step: 2 } }],
+        Command::Generate { job, .. } => {
+            vec![Event::JobFailed { job: *job, error: EngineError::NotFinite { size: 64, step: 2 } }]
+        }
         _ => vec![],
     };
     let ran = generate_on(dir.path(), &["x", "--json"], script);

@@ -58,7 +58,9 @@ fn list(json: bool, runtime: Runtime<'_>, output: &mut Output<'_>) {
     for (index, result) in all.iter().enumerate() {
         let mark = if index == 0 { "default  " } else { "         " };
         match result {
-            Ok(model) => summary(model).iter().for_each(|line| output.say(&format!("{}{line}", if line.starts_with(' ') { "         " } else { mark }))),
+            Ok(model) => summary(model)
+                .iter()
+                .for_each(|line| output.say(&format!("{}{line}", if line.starts_with(' ') { "         " } else { mark }))),
             Err(error) => output.say(&format!("{mark}unusable: {}", one_line(&error.to_string()))),
         }
     }
@@ -164,9 +166,16 @@ mod tests {
     #[test]
     fn a_model_is_shown_with_what_decides_its_use() {
         let text = details(&ModelInfo { remarks: vec!["a foreign file: x".into()], ..model() }).join("\n");
-        for part in ["licence   Apache-2.0", "memory    95.4 MB", "bert, 22.7 M parameters", "stage 1024efficient", "10 steps, ddpm, guidance 4",
-            "dynamic thresholding at 95 %, s at most 1.5", "aug-level 0.1", "remark    a foreign file: x"]
-        {
+        for part in [
+            "licence   Apache-2.0",
+            "memory    95.4 MB",
+            "bert, 22.7 M parameters",
+            "stage 1024efficient",
+            "10 steps, ddpm, guidance 4",
+            "dynamic thresholding at 95 %, s at most 1.5",
+            "aug-level 0.1",
+            "remark    a foreign file: x",
+        ] {
             assert!(text.contains(part), "{part} / {text}");
         }
     }

@@ -120,7 +120,11 @@ fn replace<T: Clone>(slot: &mut Option<T>, option: Option<&Staged<T>>, size: u32
 
 /// The stage's value; an error where it is meant for just this stage and the stage lacks the setting.
 fn fitting<T: Copy + std::fmt::Debug>(
-    name: &str, option: Option<&Staged<T>>, size: u32, fits: bool, remedy: &str,
+    name: &str,
+    option: Option<&Staged<T>>,
+    size: u32,
+    fits: bool,
+    remedy: &str,
 ) -> Result<Option<T>, AppError> {
     let Some(option) = option else { return Ok(None) };
     match option.each.get(&size) {

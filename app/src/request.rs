@@ -110,8 +110,25 @@ mod tests {
 
     #[test]
     fn arguments_become_a_request() {
-        let line = ["a red apple", "--negative", "blue", "--seed", "7", "--count", "3", "--until", "256", "--steps", "64=30,256=20",
-            "--guidance", "5", "--model", "m", "--save-steps", "s"];
+        let line = [
+            "a red apple",
+            "--negative",
+            "blue",
+            "--seed",
+            "7",
+            "--count",
+            "3",
+            "--until",
+            "256",
+            "--steps",
+            "64=30,256=20",
+            "--guidance",
+            "5",
+            "--model",
+            "m",
+            "--save-steps",
+            "s",
+        ];
         let Prepared { request, stages, .. } = prepared(&line).expect("valid");
         assert_eq!((request.prompt.as_str(), request.negative_prompt.as_str()), ("a red apple", "blue"));
         assert_eq!((request.seed, request.count, request.until, request.every_step), (7, 3, Some(256), true));

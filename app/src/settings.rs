@@ -81,7 +81,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), encode(&flat(4, [9; 3]), texts, false).expect("encoded")).expect("written");
         let path = file.path().to_str().expect("UTF-8");
-        run(task("settings", if json { &[path, "--json"][..] } else { &[path] }), obliging)
+        let line = [path, "--json"];
+        run(task("settings", &line[..if json { 2 } else { 1 }]), obliging)
     }
 
     #[test]
@@ -90,8 +91,16 @@ mod tests {
         let json = settings.to_json().expect("JSON");
         let ran = show(&[(IMAGEN, &json)], false);
         ran.result.expect("it works");
-        assert!(ran.out.starts_with("prompt    a red [31m apple\nseed      0\npicture   stage 64, candidate 1 of 1\n"), "{}", ran.out);
-        assert!(ran.out.contains("stage 64  10 steps, ddpm, eta 0, guidance 4, dynamic thresholding at 95 %, s at most 1.5\n"), "{}", ran.out);
+        assert!(
+            ran.out.starts_with("prompt    a red [31m apple\nseed      0\npicture   stage 64, candidate 1 of 1\n"),
+            "{}",
+            ran.out
+        );
+        assert!(
+            ran.out.contains("stage 64  10 steps, ddpm, eta 0, guidance 4, dynamic thresholding at 95 %, s at most 1.5\n"),
+            "{}",
+            ran.out
+        );
         let back: PictureSettings = serde_json::from_str(&show(&[(IMAGEN, &json)], true).out).expect("JSON");
         assert_eq!(back, settings);
     }

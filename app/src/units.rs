@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn three_digits_and_a_unit() {
-        for (count, expected) in [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (27_400_000, "27.4 MB"), (999_600_000, "1.0 GB")] {
+        for (count, expected) in [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (27_400_000, "27.4 MB"), (999_600_000, "1.0 GB")]
+        {
             assert_eq!(bytes(count), expected);
         }
         assert_eq!(parameters(2_000_000_000), "2.0 B");

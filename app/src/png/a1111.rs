@@ -59,7 +59,8 @@ mod tests {
     fn it_reads_as_the_web_ui_writes_it() {
         let mut settings = picture_settings("a red apple");
         settings.request.seed = 7;
-        let expected = "a red apple\nSteps: 10, Sampler: DDPM, CFG scale: 4, Seed: 7, Size: 64x64, Model: test, Version: imagen-wgpu 0.1.0";
+        let expected =
+            "a red apple\nSteps: 10, Sampler: DDPM, CFG scale: 4, Seed: 7, Size: 64x64, Model: test, Version: imagen-wgpu 0.1.0";
         assert_eq!(parameters(&settings), expected);
     }
 

@@ -67,7 +67,8 @@ fn add_text<W: std::io::Write>(encoder: &mut Encoder<'_, W>, keyword: &str, text
 /// # Errors
 /// [`EngineError::File`] where there is no readable PNG.
 pub fn read_texts(path: &Path) -> Result<Vec<(String, String)>, AppError> {
-    let file = File::open(path).map_err(|e| file_error(path, format!("cannot be read: {e}"), "give a PNG made by imagen-wgpu"))?;
+    let file =
+        File::open(path).map_err(|e| file_error(path, format!("cannot be read: {e}"), "give a PNG made by imagen-wgpu"))?;
     let limits = Limits { bytes: usize::try_from(MAX_HEAD).unwrap_or(usize::MAX) };
     let decoder = Decoder::new_with_limits(BufReader::new(file.take(MAX_HEAD)), limits);
     let not_png = |e| file_error(path, format!("is no PNG that can be read: {e}"), "give a PNG made by imagen-wgpu");
@@ -111,7 +112,8 @@ mod tests {
             assert_eq!(back.into_raw(), image.pixels());
             let mut texts = read_texts(written(&bytes).path()).expect("texts");
             texts.sort();
-            let expected = [("imagen", "{}"), ("note", "赤い"), ("parameters", "café")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+            let expected =
+                [("imagen", "{}"), ("note", "赤い"), ("parameters", "café")].map(|(k, v)| (k.to_owned(), v.to_owned()));
             assert_eq!(texts, expected);
         }
     }

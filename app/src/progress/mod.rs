@@ -12,8 +12,6 @@ use imagen_protocol::{Event, GenerateRequest, StagePlan};
 use crate::error::AppError;
 use crate::output::Output;
 
-pub use json::JsonEvent;
-
 /// A file that was written.
 #[derive(Clone, Copy, Debug)]
 pub struct Saved<'a> {

@@ -6,7 +6,8 @@ use crate::staged::sampler_name;
 
 /// The line that opens a job.
 pub fn opening(request: &GenerateRequest, stages: &[StagePlan]) -> String {
-    let sizes: Vec<String> = stages.iter().map(|s| format!("{} ({} steps, {})", s.size, s.steps, sampler_name(s.settings.sampler))).collect();
+    let sizes: Vec<String> =
+        stages.iter().map(|s| format!("{} ({} steps, {})", s.size, s.steps, sampler_name(s.settings.sampler))).collect();
     format!("seed {}, stages {}", request.seed, sizes.join(", "))
 }
 
@@ -58,7 +59,8 @@ mod tests {
 
     #[test]
     fn durations_read_well() {
-        for (seconds, expected) in [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1 min 00 s"), (185.0, "3 min 05 s")] {
+        for (seconds, expected) in [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1 min 00 s"), (185.0, "3 min 05 s")]
+        {
             assert_eq!(duration(seconds), expected);
         }
     }

@@ -20,7 +20,11 @@ impl GenerateRequest {
         let running = stages.iter().filter(|s| s.size > first && s.size <= last);
         let plans = running.map(|stage| self.plan_stage(stage, &sizes)).collect::<Result<Vec<_>, _>>()?;
         if plans.is_empty() {
-            return Err(invalid("from", format!("a picture of {first} pixels"), "one that is smaller than the last stage to run".into()));
+            return Err(invalid(
+                "from",
+                format!("a picture of {first} pixels"),
+                "one that is smaller than the last stage to run".into(),
+            ));
         }
         Ok(plans)
     }
@@ -158,7 +162,10 @@ mod tests {
             (with(256, user(|o| o.guidance_weight = Some(f64::NAN))), "guidance of stage 256 is NaN"),
             (GenerateRequest { from: from(64, 65), ..base.clone() }, "from is a picture of 65 x 65: give one of 64 x 64"),
             (GenerateRequest { from: from(128, 128), ..base.clone() }, "stage is 128"),
-            (GenerateRequest { from: from(256, 256), until: Some(256), ..base.clone() }, "from is a picture of 256 pixels: give one that is smaller"),
+            (
+                GenerateRequest { from: from(256, 256), until: Some(256), ..base.clone() },
+                "from is a picture of 256 pixels: give one that is smaller",
+            ),
             (GenerateRequest { from: Some(StageInput { size: 64, images: vec![] }), ..base.clone() }, "from is 0 pictures"),
             (GenerateRequest { count: 0, ..base.clone() }, "count is 0"),
             (GenerateRequest { count: 65, ..base }, "count is 65"),
