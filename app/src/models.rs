@@ -94,12 +94,12 @@ fn details(model: &ModelInfo) -> Vec<String> {
     let text = &model.text_encoder;
     let mut lines = vec![
         format!("{}: {}", model.name, one_line(&model.description)),
-        format!("folder    {}", model.path.display()),
-        format!("family    {}", model.family),
-        format!("licence   {}", one_line(&model.license)),
-        format!("memory    {} at once, as f32", units::bytes(model.memory_bytes)),
+        format!("folder      {}", model.path.display()),
+        format!("family      {}", model.family),
+        format!("licence     {}", one_line(&model.license)),
+        format!("memory      {} at once, as f32", units::bytes(model.memory_bytes)),
         format!(
-            "text      {}, {} parameters, {}, {}, reads {} tokens",
+            "text        {}, {} parameters, {}, {}, reads {} tokens",
             text.kind,
             units::parameters(text.parameters),
             text.dtypes.join(" and "),
@@ -110,7 +110,7 @@ fn details(model: &ModelInfo) -> Vec<String> {
     for stage in &model.stages {
         lines.extend(stage_lines(stage));
     }
-    lines.extend(model.remarks.iter().map(|r| format!("remark    {}", one_line(r))));
+    lines.extend(model.remarks.iter().map(|r| format!("remark      {}", one_line(r))));
     lines
 }
 
@@ -125,14 +125,14 @@ fn stage_lines(stage: &StageInfo) -> [String; 3] {
     };
     let aug_level = settings.aug_level.map(|level| format!(", aug-level {level}")).unwrap_or_default();
     [
-        format!("{size:<10}{}, {parameters} parameters, {dtypes}, {bytes}", stage.network),
+        format!("{size:<12}{}, {parameters} parameters, {dtypes}, {bytes}", stage.network),
         format!(
-            "          {steps} steps, {}, guidance {}, {}{aug_level}",
+            "            {steps} steps, {}, guidance {}, {}{aug_level}",
             sampler_name(settings.sampler),
             settings.guidance_weight,
             threshold_text(&settings.threshold)
         ),
-        format!("          {}", stage.path.display()),
+        format!("            {}", stage.path.display()),
     ]
 }
 
@@ -167,14 +167,14 @@ mod tests {
     fn a_model_is_shown_with_what_decides_its_use() {
         let text = details(&ModelInfo { remarks: vec!["a foreign file: x".into()], ..model() }).join("\n");
         for part in [
-            "licence   Apache-2.0",
-            "memory    95.4 MB",
+            "licence     Apache-2.0",
+            "memory      95.4 MB",
             "bert, 22.7 M parameters",
-            "stage 1024efficient",
+            "stage 1024  efficient",
             "10 steps, ddpm, guidance 4",
             "dynamic thresholding at 95 %, s at most 1.5",
             "aug-level 0.1",
-            "remark    a foreign file: x",
+            "remark      a foreign file: x",
         ] {
             assert!(text.contains(part), "{part} / {text}");
         }

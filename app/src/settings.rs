@@ -39,25 +39,25 @@ fn foreign(args: &SettingsArgs, output: &mut Output<'_>) -> Option<()> {
 
 fn lines(settings: &PictureSettings) -> Vec<String> {
     let request = &settings.request;
-    let mut lines = vec![format!("prompt    {}", printable(&request.prompt))];
+    let mut lines = vec![format!("prompt      {}", printable(&request.prompt))];
     if !request.negative_prompt.is_empty() {
-        lines.push(format!("negative  {}", printable(&request.negative_prompt)));
+        lines.push(format!("negative    {}", printable(&request.negative_prompt)));
     }
-    lines.push(format!("seed      {}", request.seed));
-    lines.push(format!("picture   stage {}, candidate {} of {}", settings.size, settings.candidate, request.count));
+    lines.push(format!("seed        {}", request.seed));
+    lines.push(format!("picture     stage {}, candidate {} of {}", settings.size, settings.candidate, request.count));
     if let Some(input) = &request.from {
-        lines.push(format!("from      a picture of {0} x {0}, not part of this file", input.size));
+        lines.push(format!("from        a picture of {0} x {0}, not part of this file", input.size));
     }
-    lines.push(format!("model     {}", printable(&settings.model)));
+    lines.push(format!("model       {}", printable(&settings.model)));
     lines.extend(settings.stages.iter().map(stage_line));
-    lines.push(format!("device    {}", printable(&settings.device)));
-    lines.push(format!("made by   {}", printable(&settings.app)));
+    lines.push(format!("device      {}", printable(&settings.device)));
+    lines.push(format!("made by     {}", printable(&settings.app)));
     lines
 }
 
 fn stage_line(stage: &StagePlan) -> String {
     let settings = &stage.settings;
-    let mut line = format!("{:<10}{} steps", format!("stage {}", stage.size), stage.steps);
+    let mut line = format!("{:<12}{} steps", format!("stage {}", stage.size), stage.steps);
     if let Steps::Named(name) = &settings.steps {
         line += &format!(" ({})", printable(name));
     }
@@ -92,12 +92,12 @@ mod tests {
         let ran = show(&[(IMAGEN, &json)], false);
         ran.result.expect("it works");
         assert!(
-            ran.out.starts_with("prompt    a red [31m apple\nseed      0\npicture   stage 64, candidate 1 of 1\n"),
+            ran.out.starts_with("prompt      a red [31m apple\nseed        0\npicture     stage 64, candidate 1 of 1\n"),
             "{}",
             ran.out
         );
         assert!(
-            ran.out.contains("stage 64  10 steps, ddpm, eta 0, guidance 4, dynamic thresholding at 95 %, s at most 1.5\n"),
+            ran.out.contains("stage 64    10 steps, ddpm, eta 0, guidance 4, dynamic thresholding at 95 %, s at most 1.5\n"),
             "{}",
             ran.out
         );
