@@ -107,6 +107,15 @@ pub enum Event {
         job: JobId,
         report: StepReport,
     },
+    /// x0_hat after a step, candidate by candidate; only where [`GenerateRequest::every_step`] asks for it, right after the step's
+    /// `StepFinished`.
+    StepImages {
+        job: JobId,
+        size: u32,
+        /// 1-based.
+        step: u32,
+        images: Vec<RgbImage>,
+    },
     /// `images[i]` is candidate i.
     StageFinished {
         job: JobId,

@@ -9,6 +9,7 @@ mod event;
 mod fake;
 mod image;
 mod info;
+mod plan;
 mod request;
 mod settings;
 

@@ -37,6 +37,9 @@ pub struct GenerateRequest {
     /// Side of the last stage to run; `None` runs the whole cascade.
     pub until: Option<u32>,
     pub from: Option<StageInput>,
+    /// Send `x0_hat` of every step as [`crate::Event::StepImages`]; costs a readback a step. No property of the picture: not stored.
+    #[serde(skip)]
+    pub every_step: bool,
 }
 
 impl GenerateRequest {
@@ -51,6 +54,7 @@ impl GenerateRequest {
             stages: BTreeMap::new(),
             until: None,
             from: None,
+            every_step: false,
         }
     }
 

@@ -21,6 +21,11 @@ pub enum Threshold {
     },
 }
 
+impl Threshold {
+    /// The paper's: 99.5th percentile, no cap.
+    pub const PAPER: Self = Self::Dynamic { percentile: 0.995, cap: None };
+}
+
 /// Which rule takes x_t to the next, less noisy picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,6 +47,28 @@ pub enum Steps {
     Count(u32),
     /// `fast27`, `smart27`, `smart50`, `smart100`, `smart185`, `super27`, `super40`, `super100`: discrete schedules only.
     Named(String),
+}
+
+impl Steps {
+    /// IF's lists and their lengths.
+    pub const NAMED: [(&str, u32); 8] = [
+        ("fast27", 27),
+        ("smart27", 27),
+        ("smart50", 50),
+        ("smart100", 100),
+        ("smart185", 185),
+        ("super27", 27),
+        ("super40", 40),
+        ("super100", 100),
+    ];
+
+    /// How many steps these are; `None` for a name that is not in [`Steps::NAMED`].
+    pub fn count(&self) -> Option<u32> {
+        match self {
+            Self::Count(n) => Some(*n),
+            Self::Named(name) => Self::NAMED.iter().find(|(known, _)| known == name).map(|&(_, n)| n),
+        }
+    }
 }
 
 /// Everything that decides how one stage is sampled.
@@ -76,6 +103,20 @@ pub struct StageOverrides {
     pub aug_level: Option<f64>,
 }
 
+impl From<&StageSettings> for StageOverrides {
+    /// Every setting said, so that nothing is left to a model's defaults.
+    fn from(settings: &StageSettings) -> Self {
+        Self {
+            steps: Some(settings.steps.clone()),
+            sampler: Some(settings.sampler),
+            eta: Some(settings.eta),
+            guidance_weight: Some(settings.guidance_weight),
+            threshold: Some(settings.threshold),
+            aug_level: settings.aug_level,
+        }
+    }
+}
+
 impl StageSettings {
     /// The model's settings with the user's on top.
     pub fn with(&self, user: &StageOverrides) -> Self {
@@ -92,9 +133,7 @@ impl StageSettings {
     /// # Errors
     /// [`EngineError::InvalidSetting`] for a value that is not finite or out of its range.
     pub fn validate(&self) -> Result<(), EngineError> {
-        if let Steps::Count(n) = self.steps {
-            in_range("steps", f64::from(n), 1.0, 1000.0)?;
-        }
+        self.steps.validate()?;
         in_range("eta", self.eta, 0.0, 1.0)?;
         in_range("guidance", self.guidance_weight, 0.0, 100.0)?;
         if let Some(level) = self.aug_level {
@@ -110,6 +149,20 @@ impl StageSettings {
     }
 }
 
+impl Steps {
+    fn validate(&self) -> Result<(), EngineError> {
+        let Self::Named(name) = self else {
+            return in_range("steps", f64::from(self.count().unwrap_or(0)), 1.0, 1000.0);
+        };
+        if self.count().is_some() {
+            return Ok(());
+        }
+        let names = Self::NAMED.map(|(known, _)| known).join(", ");
+        let allowed = format!("a number from 1 to 1000, or one of {names}");
+        Err(EngineError::InvalidSetting { setting: "steps".into(), value: name.clone(), allowed })
+    }
+}
+
 fn in_range(setting: &str, value: f64, low: f64, high: f64) -> Result<(), EngineError> {
     if value.is_finite() && (low..=high).contains(&value) {
         return Ok(());
@@ -119,4 +172,67 @@ fn in_range(setting: &str, value: f64, low: f64, high: f64) -> Result<(), Engine
         value: value.to_string(),
         allowed: format!("a number from {low} to {high}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> StageSettings {
+        StageSettings {
+            steps: Steps::Count(20),
+            sampler: SamplerKind::Ddpm,
+            eta: 0.0,
+            guidance_weight: 4.0,
+            threshold: Threshold::PAPER,
+            aug_level: Some(0.1),
+        }
+    }
+
+    #[test]
+    fn overrides_replace_what_they_name_and_nothing_else() {
+        let user = StageOverrides { guidance_weight: Some(1.0), ..StageOverrides::default() };
+        assert_eq!(settings().with(&user), StageSettings { guidance_weight: 1.0, ..settings() });
+    }
+
+    #[test]
+    fn an_aug_level_does_not_appear_on_a_first_stage() {
+        let first = StageSettings { aug_level: None, ..settings() };
+        assert_eq!(first.with(&StageOverrides { aug_level: Some(0.2), ..StageOverrides::default() }).aug_level, None);
+    }
+
+    #[test]
+    fn full_overrides_reproduce_the_settings_on_any_defaults() {
+        let other = StageSettings { steps: Steps::Named("smart50".into()), sampler: SamplerKind::Ddim, eta: 1.0, ..settings() };
+        assert_eq!(other.with(&StageOverrides::from(&settings())), settings());
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_with_the_setting_named() {
+        let cases: [(&str, StageSettings); 10] = [
+            ("steps", StageSettings { steps: Steps::Count(0), ..settings() }),
+            ("steps", StageSettings { steps: Steps::Count(1001), ..settings() }),
+            ("steps", StageSettings { steps: Steps::Named("smart51".into()), ..settings() }),
+            ("eta", StageSettings { eta: -0.1, ..settings() }),
+            ("guidance", StageSettings { guidance_weight: f64::NAN, ..settings() }),
+            ("guidance", StageSettings { guidance_weight: f64::INFINITY, ..settings() }),
+            ("aug-level", StageSettings { aug_level: Some(1.5), ..settings() }),
+            ("percentile", StageSettings { threshold: Threshold::Dynamic { percentile: 0.0, cap: None }, ..settings() }),
+            ("cap", StageSettings { threshold: Threshold::Dynamic { percentile: 0.9, cap: Some(0.5) }, ..settings() }),
+            ("cap", StageSettings { threshold: Threshold::Dynamic { percentile: 0.9, cap: Some(f64::NAN) }, ..settings() }),
+        ];
+        for (name, bad) in cases {
+            let error = bad.validate().expect_err(name);
+            assert!(matches!(&error, EngineError::InvalidSetting { setting, .. } if setting == name), "{name}: {error}");
+        }
+        assert_eq!(settings().validate(), Ok(()));
+    }
+
+    #[test]
+    fn the_lists_of_if_have_the_length_that_their_name_says() {
+        for (name, count) in Steps::NAMED {
+            assert!(name.ends_with(&count.to_string()), "{name} {count}");
+            assert_eq!(Steps::Named(name.into()).count(), Some(count));
+        }
+    }
 }
