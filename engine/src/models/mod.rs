@@ -3,6 +3,7 @@
 mod conditioning;
 mod config;
 pub mod deepfloyd;
+mod family;
 pub mod imagen;
 pub mod layers;
 pub mod text;
@@ -10,3 +11,4 @@ pub mod weights;
 
 pub use conditioning::{Conditioning, InputError};
 pub use config::ConfigError;
+pub use family::{Network, NetworkConfig};
