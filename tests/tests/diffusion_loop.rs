@@ -95,7 +95,8 @@ fn diffusion_dpmpp_toy_loops_of_diffusers() {
     for tested in devices() {
         for (prediction, expected) in [("epsilon", 0.3301), ("v_prediction", 0.2251)] {
             let more = json!({
-                "_class_name": "DPMSolverMultistepScheduler", "lower_order_final": false, "prediction_type": prediction,
+                "_class_name": "DPMSolverMultistepScheduler", "lower_order_final": false, "final_sigmas_type": "sigma_min",
+                "prediction_type": prediction,
             });
             let values = finish(&toy_config(&more), deterministic(false, &tested.device));
             let ours = sum(&values) / values.len() as f64;
