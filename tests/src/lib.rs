@@ -1,5 +1,7 @@
 //! What the tests share: fixtures, devices, comparison.
 
+pub mod unets;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,13 +1,78 @@
 //! The wgpu handles behind each of burn's GPU devices: our pipelines run on burn's device and queue.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuSetup;
+use imagen_shaders::Specialisation;
 
-static SETUPS: Mutex<Vec<(Device, WgpuSetup)>> = Mutex::new(Vec::new());
+static GPUS: Mutex<Vec<(Device, Gpu)>> = Mutex::new(Vec::new());
 
-/// Tells the kernels which wgpu handles `device` computes with. Call it once, right after opening the device.
+/// A wgpu device that burn computes on, with the pipelines built for it so far.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    setup: Arc<WgpuSetup>,
+    pipelines: Arc<Mutex<HashMap<String, wgpu::ComputePipeline>>>,
+}
+
+/// Tells the kernels which wgpu handles `device` computes with. Call it once, right after opening the device; on a device that
+/// nobody told of, the ops run their plain reference.
 pub fn register_gpu(device: &Device, setup: WgpuSetup) {
-    SETUPS.lock().unwrap_or_else(PoisonError::into_inner).push((device.clone(), setup));
+    let gpu = Gpu { setup: Arc::new(setup), pipelines: Arc::default() };
+    let mut gpus = GPUS.lock().unwrap_or_else(PoisonError::into_inner);
+    gpus.retain(|(known, _)| known != device);
+    gpus.push((device.clone(), gpu));
+}
+
+impl Gpu {
+    /// The handles behind `device`, where it is a GPU that was registered.
+    pub fn of(device: &Device) -> Option<Self> {
+        let gpus = GPUS.lock().unwrap_or_else(PoisonError::into_inner);
+        gpus.iter().find(|(known, _)| known == device).map(|(_, gpu)| gpu.clone())
+    }
+
+    pub fn device(&self) -> &wgpu::Device {
+        &self.setup.device
+    }
+
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.setup.queue
+    }
+
+    /// Whether kernels can read and write f16 tensors.
+    pub fn has_f16(&self) -> bool {
+        self.setup.device.features().contains(wgpu::Features::SHADER_F16)
+    }
+
+    /// The pipeline of a shader, compiled at its first use.
+    pub fn pipeline(&self, shader: &Specialisation) -> wgpu::ComputePipeline {
+        let label = shader.label();
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        pipelines.entry(label).or_insert_with_key(|label| self.compile(shader, label)).clone()
+    }
+
+    fn compile(&self, shader: &Specialisation, label: &str) -> wgpu::ComputePipeline {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Wgsl(shader.source().into()),
+        };
+        // A counter in every loop costs more than the loops' bodies. Bounds stay checked.
+        let checks = wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
+        // SAFETY: every loop of our kernels ends: its counter grows to a bound that does not change.
+        let module = unsafe { self.device().create_shader_module_trusted(descriptor, checks) };
+        let options = wgpu::PipelineCompilationOptions {
+            constants: &shader.constants,
+            // The kernels write workgroup memory before they read it.
+            zero_initialize_workgroup_memory: false,
+        };
+        self.device().create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(label),
+            layout: None,
+            module: &module,
+            entry_point: Some(shader.kernel.name),
+            compilation_options: options,
+            cache: None,
+        })
+    }
 }

@@ -1,5 +1,10 @@
 //! Launch and reference of every hand-written kernel, one file an op.
 
+mod attention;
 mod gpu;
+mod launch;
+mod threshold;
 
+pub use attention::{attention, attention_reference};
 pub use gpu::register_gpu;
+pub use threshold::{Thresholded, threshold, threshold_reference};

@@ -59,7 +59,8 @@ impl WeightFiles {
         let (header, metadata) = read_header(&mapped)?;
         let file = self.files.len();
         for (name, info) in metadata.tensors() {
-            let (start, end) = (header + info.data_offsets.0, header + info.data_offsets.1);
+            let (start, end) = range(info.data_offsets, header, mapped.map.len())
+                .ok_or_else(|| WeightError::Damaged { path: path.to_owned(), reason: format!("{name:?} lies outside it") })?;
             let entry = TensorEntry { dtype: info.dtype, shape: info.shape.clone(), file, start, end };
             if let Some(earlier) = self.tensors.insert(name.clone(), entry) {
                 let other = self.files.get(earlier.file).map_or(path, |f| &f.path).to_owned();
@@ -115,10 +116,24 @@ fn map(path: &Path) -> Result<Mapped, WeightError> {
 
 /// (offset of the data, table); safetensors checks lengths, overlaps and holes against the file.
 fn read_header(file: &Mapped) -> Result<(usize, Metadata), WeightError> {
-    if file.map.starts_with(b"PK\x03\x04") || file.map.starts_with(&[0x80, 0x02]) {
+    if is_pickle(&file.map) {
         return Err(WeightError::Pickle { path: file.path.clone() });
     }
     let (header, metadata) = SafeTensors::read_metadata(&file.map)
         .map_err(|e| WeightError::Damaged { path: file.path.clone(), reason: e.to_string() })?;
     Ok((8 + header, metadata))
+}
+
+/// A zip of PyTorch's, or a bare pickle of protocol 2 to 5. Both beginnings are also lengths of a safetensors header (640 bytes begins
+/// with 0x80 0x02), which its opening brace gives away.
+fn is_pickle(file: &[u8]) -> bool {
+    let magic = matches!(file, [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..]);
+    magic && file.get(8) != Some(&b'{')
+}
+
+/// Offsets counted from the file's start, `None` if they are not inside it. The safetensors crate has checked the same; slicing relies on it.
+fn range(offsets: (usize, usize), header: usize, length: usize) -> Option<(usize, usize)> {
+    let start = offsets.0.checked_add(header)?;
+    let end = offsets.1.checked_add(header)?;
+    (start <= end && end <= length).then_some((start, end))
 }

@@ -1,9 +1,10 @@
 //! From names and shapes to tensors on a device, with strict accounting.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use safetensors::tensor::Dtype;
 
@@ -25,6 +26,7 @@ pub struct Loader<'a> {
     /// Largest tensor that the device binds, bytes; larger weights are split along their output channels.
     max_binding_bytes: Option<u64>,
     asked: RefCell<BTreeMap<String, Vec<usize>>>,
+    ignored: Cell<fn(&str) -> bool>,
     progress: Option<&'a dyn Fn(u64)>,
 }
 
@@ -36,7 +38,14 @@ impl std::fmt::Debug for Loader<'_> {
 
 impl<'a> Loader<'a> {
     pub fn new(source: WeightSource<'a>, device: &Device) -> Self {
-        Self { source, device: device.clone(), max_binding_bytes: None, asked: RefCell::default(), progress: None }
+        Self {
+            source,
+            device: device.clone(),
+            max_binding_bytes: None,
+            asked: RefCell::default(),
+            ignored: Cell::new(|_| false),
+            progress: None,
+        }
     }
 
     pub fn with_max_binding_bytes(mut self, limit: Option<u64>) -> Self {
@@ -69,12 +78,18 @@ impl<'a> Loader<'a> {
         self.asked.borrow().clone()
     }
 
+    /// Tensors that the files may hold although the model does not have them, by name.
+    pub fn ignore(&self, ignored: fn(&str) -> bool) {
+        self.ignored.set(ignored);
+    }
+
     /// # Errors
     /// [`WeightError::Unused`] if the files hold a tensor that nobody asked for.
     pub fn finish(self) -> Result<(), WeightError> {
         let WeightSource::Files(files) = self.source else { return Ok(()) };
         let asked = self.asked.borrow();
-        let mut unused = files.iter().filter(|(name, _)| !asked.contains_key(*name));
+        let ignored = self.ignored.get();
+        let mut unused = files.iter().filter(|(name, _)| !asked.contains_key(*name) && !ignored(name));
         match unused.next() {
             None => Ok(()),
             Some((first, entry)) => Err(WeightError::Unused {
@@ -111,7 +126,8 @@ impl<'a> Loader<'a> {
             name: name.to_owned(),
             found: format!("{:?}", entry.dtype),
         })?;
-        if values.iter().any(|v| !v.is_finite()) {
+        // No early way out, so that it is vectorised.
+        if !values.iter().fold(true, |finite, v| finite & v.is_finite()) {
             return Err(WeightError::NotFinite { path: files.path_of(entry).to_owned(), name: name.to_owned() });
         }
         if let Some(progress) = self.progress {
@@ -123,7 +139,7 @@ impl<'a> Loader<'a> {
     fn upload<const D: usize>(&self, values: Option<Vec<f32>>, shape: [usize; D]) -> Tensor<D> {
         match values {
             Some(values) => Tensor::from_data(TensorData::new(values, shape), &self.device),
-            None => Tensor::zeros([1; D], &self.device).expand(shape),
+            None => Tensor::<D>::zeros([1; D], &self.device).expand(shape),
         }
     }
 
@@ -261,10 +277,20 @@ fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 /// Little-endian bytes -> f32; `None` for a dtype that is not a float of 16 or 32 bits.
 pub(crate) fn to_f32(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
     let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
-    match dtype {
-        Dtype::F32 => Some(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-        Dtype::F16 => Some(pairs().map(|b| f16::from_le_bytes(b).to_f32()).collect()),
-        Dtype::BF16 => Some(pairs().map(|b| bf16::from_le_bytes(b).to_f32()).collect()),
-        _ => None,
-    }
+    Some(match dtype {
+        Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        Dtype::F16 => widen(&pairs().map(f16::from_le_bytes).collect::<Vec<_>>()),
+        Dtype::BF16 => widen(&pairs().map(bf16::from_le_bytes).collect::<Vec<_>>()),
+        _ => return None,
+    })
+}
+
+/// A slice at a time: `half` looks for the processor's own conversion at each call.
+fn widen<T>(halves: &[T]) -> Vec<f32>
+where
+    [T]: HalfFloatSliceExt,
+{
+    let mut values = vec![0.0; halves.len()];
+    halves.convert_to_f32_slice(&mut values);
+    values
 }

@@ -1,0 +1,99 @@
+//! Everything that decides how one stage is sampled.
+
+use imagen_protocol::{SamplerKind, StageSettings, Steps, Threshold};
+
+use super::error::{DiffusionError, in_range};
+use super::{NoiseSchedule, Prediction, Step, Variance, plan};
+
+/// How one stage is sampled: what the model is made for, and what the user chose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SamplerConfig {
+    pub schedule: NoiseSchedule,
+    pub prediction: Prediction,
+    /// Of the ancestral sampler.
+    pub variance: Variance,
+    pub steps: Steps,
+    pub sampler: SamplerKind,
+    /// DDIM's eta, in [0, 1].
+    pub eta: f64,
+    /// w of classifier-free guidance, applied to the network's own prediction; 1 means one forward pass a step.
+    pub guidance_weight: f64,
+    pub threshold: Threshold,
+    /// Bound of static thresholding, above 0; 1 is the paper's.
+    pub clip_range: f64,
+    /// DDIM: true takes eps from the thresholded x0_hat, so that x_s is what the picture on show says (the paper's x0_hat form);
+    /// false keeps the network's eps, as diffusers does by default.
+    pub recompute_eps: bool,
+    /// DPM-Solver++: times with ln(alpha / sigma) below this are left out; -infinity leaves out none.
+    pub lambda_min_clipped: f64,
+    /// DPM-Solver++: below 15 steps the last step is of first order; one to a clean picture always is.
+    pub lower_order_final: bool,
+    /// Index of the first step to take: above 0 starts in the middle, from an x_t of that step's level.
+    pub start_step: usize,
+}
+
+impl SamplerConfig {
+    /// A model's configuration with the paper's sampler: 50 ancestral steps, no guidance, dynamic thresholding at 99.5 %.
+    pub fn new(schedule: NoiseSchedule, prediction: Prediction) -> Self {
+        Self {
+            schedule,
+            prediction,
+            variance: Variance::FixedSmall,
+            steps: Steps::Count(50),
+            sampler: SamplerKind::Ddpm,
+            eta: 0.0,
+            guidance_weight: 1.0,
+            threshold: Threshold::Dynamic { percentile: 0.995, cap: None },
+            clip_range: 1.0,
+            recompute_eps: true,
+            lambda_min_clipped: f64::NEG_INFINITY,
+            lower_order_final: true,
+            start_step: 0,
+        }
+    }
+
+    /// The same model under a stage's settings.
+    #[must_use]
+    pub fn with(&self, settings: &StageSettings) -> Self {
+        Self {
+            steps: settings.steps.clone(),
+            sampler: settings.sampler,
+            eta: settings.eta,
+            guidance_weight: settings.guidance_weight,
+            threshold: settings.threshold,
+            ..self.clone()
+        }
+    }
+
+    /// Whether a step needs the unconditional prediction too.
+    pub fn guided(&self) -> bool {
+        (self.guidance_weight - 1.0).abs() > f64::EPSILON
+    }
+
+    /// All steps of a whole run; sampling takes those from `start_step` on.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Setting`] for a value that is not finite or out of its range.
+    pub fn plan(&self) -> Result<Vec<Step>, DiffusionError> {
+        self.check()?;
+        let steps = plan(&self.schedule, &self.steps, self.sampler, self.lambda_min_clipped)?;
+        if self.start_step < steps.len() {
+            return Ok(steps);
+        }
+        Err(DiffusionError::setting("start step", self.start_step, format!("less than the number of steps, {}", steps.len())))
+    }
+
+    pub(super) fn check(&self) -> Result<(), DiffusionError> {
+        in_range("eta", self.eta, 0.0, 1.0)?;
+        in_range("guidance", self.guidance_weight, -1000.0, 1000.0)?;
+        in_range("clip range", self.clip_range, 1e-3, 1e6)?;
+        if let Threshold::Dynamic { percentile, cap } = self.threshold {
+            in_range("percentile", percentile, f64::MIN_POSITIVE, 1.0)?;
+            in_range("cap", cap.unwrap_or(1.0), 1.0, f64::MAX)?;
+        }
+        if self.lambda_min_clipped < f64::INFINITY {
+            return Ok(());
+        }
+        Err(DiffusionError::setting("lambda_min_clipped", self.lambda_min_clipped, "a number, or -infinity for none"))
+    }
+}

@@ -1,0 +1,50 @@
+//! The CPU forms of the layers that burn's CPU backend spends its time in: group normalisation with its activation, and convolution.
+//!
+//! Each stands beside the composed form that every other device runs, computes the same, and is tried first: where a tensor does not
+//! live on the CPU in f32, the composed form runs.
+
+mod activation;
+mod conv;
+mod im2col;
+mod norm;
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+pub(super) use activation::activate;
+pub(super) use conv::conv2d;
+pub(super) use norm::{NormParams, normalise};
+
+/// Whether the CPU forms can run on `x`.
+pub(super) fn is_host<const D: usize>(x: &Tensor<D>) -> bool {
+    x.dtype() == DType::F32 && x.device() == Device::flex()
+}
+
+/// The tensor as the CPU backend holds it, contiguous from its first value. Only for tensors that [`is_host`] accepts.
+fn host<const D: usize>(x: Tensor<D>) -> FlexTensor {
+    let x = x.try_into_primitive::<Flex>().expect("is_host was asked before, and a layer's tensors share its device");
+    let whole = x.layout().contiguous_offsets() == Some((0, x.storage::<f32>().len()));
+    if whole { x } else { x.to_contiguous() }
+}
+
+/// The values of a contiguous tensor.
+fn values(x: &FlexTensor) -> &[f32] {
+    x.storage()
+}
+
+/// `f` on the values of `x` in place where nobody else holds them, on a copy otherwise.
+fn update<const D: usize>(mut x: FlexTensor, shape: [usize; D], f: impl FnOnce(&mut [f32])) -> Tensor<D> {
+    if let Some(values) = x.try_storage_mut() {
+        f(values);
+        return Tensor::from_primitive::<Flex>(x);
+    }
+    let mut copy = values(&x).to_vec();
+    drop(x);
+    f(&mut copy);
+    tensor(copy, shape)
+}
+
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}

@@ -1,0 +1,89 @@
+//! Prompts to token states, each prompt once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use burn::tensor::{Bool, Tensor};
+use imagen_protocol::EngineError;
+
+use super::error::text;
+use super::model::TextPart;
+use super::OpenDevice;
+use crate::models::text::LoadedTextEncoder;
+
+/// Token states of the prompt and of the negative prompt, padded to one length.
+#[derive(Clone, Debug)]
+pub struct PromptStates {
+    /// [2, L, D]: row 0 is the prompt, row 1 the negative (empty: unconditional) prompt.
+    pub states: Tensor<3>,
+    /// [2, L]; `None` where the networks are not told.
+    pub mask: Option<Tensor<2, Bool>>,
+    /// Number of tokens of the prompt before it was cut, and how many the encoder reads.
+    pub tokens: (usize, usize),
+}
+
+/// States by (folder of the encoder, prompt, negative prompt). An encoder is loaded when a prompt is new and freed with [`TextCache::unload`].
+#[derive(Debug, Default)]
+pub struct TextCache {
+    states: BTreeMap<(PathBuf, String, String), PromptStates>,
+    loaded: Option<(PathBuf, LoadedTextEncoder)>,
+}
+
+/// Enough for an evening of trying; a T5-XXL pair takes 2.5 MB.
+const MAX_ENTRIES: usize = 64;
+
+impl TextCache {
+    /// # Errors
+    /// [`EngineError::Model`] for weights that do not load.
+    pub fn encode(
+        &mut self,
+        part: &TextPart,
+        prompts: [&str; 2],
+        device: &OpenDevice,
+        progress: &dyn Fn(u64),
+    ) -> Result<PromptStates, EngineError> {
+        let [prompt, negative] = prompts.map(|p| part.style.apply(p));
+        let key = (part.dir.clone(), prompt.clone(), negative.clone());
+        if let Some(states) = self.states.get(&key) {
+            return Ok(states.clone());
+        }
+        let tokens = part.encoder.tokenize(&[prompt, negative]).map_err(text)?;
+        let counts = (tokens.counts.first().copied().unwrap_or(0), part.encoder.max_tokens());
+        let encoded = self.encoder(part, device, progress)?.encode(&tokens).map_err(text)?;
+        let states = PromptStates { states: encoded.states, mask: part.masked.then_some(encoded.mask), tokens: counts };
+        if self.states.len() >= MAX_ENTRIES {
+            self.states.clear();
+        }
+        self.states.insert(key, states.clone());
+        Ok(states)
+    }
+
+    fn encoder(&mut self, part: &TextPart, device: &OpenDevice, progress: &dyn Fn(u64)) -> Result<&LoadedTextEncoder, EngineError> {
+        let loaded = match self.loaded.take().filter(|(dir, _)| *dir == part.dir) {
+            Some(loaded) => loaded,
+            None => {
+                let encoder = part.encoder.load(&device.device, device.info.max_binding_bytes, progress).map_err(text)?;
+                (part.dir.clone(), encoder)
+            }
+        };
+        Ok(&self.loaded.insert(loaded).1)
+    }
+
+    /// Frees the encoder; the states stay.
+    pub fn unload(&mut self) {
+        self.loaded = None;
+    }
+}
+
+impl PromptStates {
+    /// Row 0 repeated `batch` times and, if `guided`, row 1 as often after it: states [B or 2B, L, D] and mask [B or 2B, L].
+    pub fn rows(&self, batch: usize, guided: bool) -> (Tensor<3>, Option<Tensor<2, Bool>>) {
+        let order: &[usize] = if guided { &[0, 1] } else { &[0] };
+        let states = order.iter().map(|&row| self.states.clone().narrow(0, row, 1).repeat_dim(0, batch)).collect();
+        let mask = self.mask.as_ref().map(|mask| {
+            let rows = order.iter().flat_map(|&row| (0..batch).map(move |_| mask.clone().narrow(0, row, 1)));
+            Tensor::cat(rows.collect(), 0)
+        });
+        (Tensor::cat(states, 0), mask)
+    }
+}

@@ -1,0 +1,85 @@
+//! One stage on a device: its network, and that network as sampling sees it.
+
+use burn::tensor::Tensor;
+use imagen_protocol::EngineError;
+
+use super::conditioning::PromptStates;
+use super::error::weights;
+use super::model::Stage;
+use super::OpenDevice;
+use crate::diffusion::{AugLevel, Predict, Raw};
+use crate::models::weights::{Loader, WeightFiles, WeightSource};
+use crate::models::{Conditioning, InputError, Network, NetworkConfig};
+
+/// Reads the stage's network. `progress` gets the bytes of each tensor as it is read.
+///
+/// # Errors
+/// [`EngineError::Model`].
+pub fn load_network(stage: &Stage, device: &OpenDevice, progress: &dyn Fn(u64)) -> Result<Network, EngineError> {
+    let files = WeightFiles::open(&stage.files).map_err(weights)?;
+    let loader = Loader::new(WeightSource::Files(&files), &device.device)
+        .with_max_binding_bytes(device.info.max_binding_bytes)
+        .with_progress(progress);
+    let network = stage.network.load(&loader.root()).map_err(weights)?;
+    loader.finish().map_err(weights)?;
+    Ok(network)
+}
+
+/// A network with everything that stays the same over a stage's steps.
+#[derive(Debug)]
+pub struct StagePredictor<'a> {
+    network: &'a Network,
+    /// For the conditional half alone, and for both halves.
+    plain: Conditioning,
+    guided: Conditioning,
+}
+
+impl<'a> StagePredictor<'a> {
+    /// `low_res`: the augmented picture, [B, 3, H, W], of a super-resolution stage.
+    ///
+    /// # Errors
+    /// [`InputError`] for parts that do not fit the network.
+    pub fn new(
+        network: &'a Network,
+        config: &NetworkConfig,
+        prompt: &PromptStates,
+        low_res: Option<(Tensor<4>, AugLevel, f64)>,
+        shape: [usize; 4],
+    ) -> Result<Self, InputError> {
+        let level = |aug: AugLevel, aug_level: f64| match config {
+            NetworkConfig::Imagen(_) => aug_level,
+            NetworkConfig::DeepFloyd(_) => aug.time,
+        };
+        let conditioning = |guided: bool| {
+            let rows = if guided { 2 * shape[0] } else { shape[0] };
+            let (text, mask) = prompt.rows(shape[0], guided);
+            let device = text.device();
+            let low_res = low_res.as_ref();
+            Conditioning {
+                text,
+                mask,
+                low_res: low_res.map(|(x, ..)| if guided { Tensor::cat(vec![x.clone(), x.clone()], 0) } else { x.clone() }),
+                aug_level: low_res.map(|(_, aug, l)| Tensor::<1>::full([rows], level(*aug, *l), &device)),
+            }
+        };
+        let predictor = Self { network, plain: conditioning(false), guided: conditioning(true) };
+        network.check(shape, &predictor.plain)?;
+        Ok(predictor)
+    }
+}
+
+impl Predict for StagePredictor<'_> {
+    type Error = InputError;
+
+    fn predict(&mut self, x_t: Tensor<4>, time: f64, guided: bool) -> Result<Raw, InputError> {
+        let batch = x_t.dims()[0];
+        if !guided {
+            let time = Tensor::<1>::full([batch], time, &x_t.device());
+            return Ok(Raw { cond: self.network.forward(x_t, time, &self.plain), uncond: None });
+        }
+        let time = Tensor::<1>::full([2 * batch], time, &x_t.device());
+        let both = self.network.forward(Tensor::cat(vec![x_t.clone(), x_t], 0), time, &self.guided);
+        let uncond = both.clone().narrow(0, batch, batch);
+        Ok(Raw { cond: both.narrow(0, 0, batch), uncond: Some(uncond) })
+    }
+}

@@ -1,0 +1,125 @@
+//! The engine thread: it alone owns the device, the models and the queue.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use imagen_protocol::{
+    Command, DeviceChoice, EngineError, EngineHandle, EngineSide, Event, GenerateRequest, JobId, ModelInfo, Notice, engine_channel,
+};
+
+use super::cascade::{Ending, Job, Resident};
+use super::model::Model;
+use super::{OpenDevice, open_device};
+
+/// Starts the engine thread. It answers [`Event::Ready`] or [`Event::Unavailable`] first.
+pub fn start(choice: DeviceChoice) -> EngineHandle {
+    let (handle, side) = engine_channel();
+    let events = side.events.clone();
+    let spawned = std::thread::Builder::new().name("engine".into()).stack_size(16 << 20).spawn(move || Worker::run(choice, &side));
+    if let Err(error) = spawned {
+        let problem = format!("the engine thread did not start: {error}");
+        let error = EngineError::Device { problem, remedy: "close other programs and try again".into() };
+        // The channel is empty and both of its ends are here.
+        let _ = events.send(Event::Unavailable { error });
+    }
+    handle
+}
+
+/// Reads a model's descriptions and headers; loads nothing.
+///
+/// # Errors
+/// [`EngineError::Model`].
+pub fn inspect(path: Option<&Path>) -> Result<ModelInfo, EngineError> {
+    Model::open(path)?.info()
+}
+
+struct Worker<'a> {
+    device: OpenDevice,
+    side: &'a EngineSide,
+    model: Option<(Option<PathBuf>, Model)>,
+    resident: Resident,
+}
+
+impl<'a> Worker<'a> {
+    fn run(choice: DeviceChoice, side: &'a EngineSide) {
+        let device = match catch(|| open_device(choice)) {
+            Ok(device) => device,
+            Err(error) => {
+                let _ = side.events.send(Event::Unavailable { error });
+                return;
+            }
+        };
+        let mut worker = Worker { device, side, model: None, resident: Resident::default() };
+        worker.send(Event::Ready { device: worker.device.info.clone() });
+        if worker.device.remark.is_some() {
+            let notice = Notice::Device { device: worker.device.info.clone(), remark: worker.device.remark.clone() };
+            worker.send(Event::Notice { notice });
+        }
+        for command in side.commands.iter() {
+            match command {
+                Command::Generate { job, request } => worker.generate(job, &request),
+                Command::Inspect { model } => {
+                    let result = Box::new(catch(|| inspect(model.as_deref())));
+                    worker.send(Event::ModelInspected { result });
+                }
+                Command::Unload => worker.unload(),
+                Command::Shutdown => break,
+            }
+        }
+    }
+
+    fn send(&self, event: Event) {
+        // The app may be gone already; the loop over its commands ends then.
+        let _ = self.side.events.send(event);
+    }
+
+    fn unload(&mut self) {
+        self.model = None;
+        self.resident = Resident::default();
+        self.device.device.memory_cleanup();
+    }
+
+    /// A job, with a boundary that no panic crosses: whatever happened to the models then, they are loaded again.
+    fn generate(&mut self, job: JobId, request: &GenerateRequest) {
+        self.side.cancel.clear();
+        let started = Instant::now();
+        let result = catch(AssertUnwindSafe(|| self.try_generate(job, request)));
+        let event = match result {
+            Ok(Ending::Finished) => Event::JobFinished { job, seconds: started.elapsed().as_secs_f64() },
+            Ok(Ending::Cancelled) => Event::JobCancelled { job },
+            Err(error) => {
+                self.unload();
+                Event::JobFailed { job, error }
+            }
+        };
+        self.send(event);
+    }
+
+    fn try_generate(&mut self, id: JobId, request: &GenerateRequest) -> Result<Ending, EngineError> {
+        request.validate()?;
+        if self.model.as_ref().is_none_or(|(path, _)| *path != request.model) {
+            self.unload();
+            let model = Model::open(request.model.as_deref())?;
+            let notice = Notice::License { model: model.name.clone(), license: model.license.clone() };
+            self.send(Event::Notice { notice });
+            self.model = Some((request.model.clone(), model));
+        }
+        let Some((_, model)) = &self.model else {
+            return Err(EngineError::Internal { message: "the model was not kept".into() });
+        };
+        let job = Job { id, request, model, device: &self.device, side: self.side };
+        job.run(&mut self.resident)
+    }
+}
+
+/// `work`'s result; a panic becomes an error.
+fn catch<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(EngineError::Internal { message: message(panic.as_ref()) }))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").lines().next().unwrap_or_default().to_owned()
+}
