@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use imagen_protocol::{DeviceChoice, SamplerKind, Steps};
 
 use crate::error::{AppError, one_line};
@@ -17,11 +17,17 @@ pub struct Cli {
     pub task: Option<Task>,
 }
 
+/// Told under the options: what flattened arguments have in common has no other place.
+const STAGED: &str = "A setting is one value for all stages (--steps 30), a value a stage (--steps 64=30,256=20), or both \
+                      (--steps 30,1024=10).\nCtrl+C stops within a step and keeps the stages that are finished.";
+
 #[derive(Debug, Subcommand)]
 pub enum Task {
     /// Make pictures of a prompt
+    #[command(after_help = STAGED)]
     Generate(Box<GenerateArgs>),
     /// One picture with a cell for each guidance weight and thresholding, same seed in all (the paper's figure A.9)
+    #[command(after_help = STAGED)]
     Compare(Box<CompareArgs>),
     /// List the models, or look into one
     Models(ModelsArgs),
@@ -85,7 +91,7 @@ pub struct CompareArgs {
     pub out: Option<PathBuf>,
 }
 
-/// What every job takes. A setting is one value for all stages, or a value a stage: 64=30,256=20.
+/// What every job takes.
 #[derive(Debug, Default, Args)]
 pub struct JobArgs {
     /// What to steer away from
@@ -156,10 +162,14 @@ pub struct SettingsArgs {
 /// # Errors
 /// [`AppError::Usage`].
 pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Option<Task>, AppError> {
-    match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match Cli::try_parse_from(&args) {
         Ok(Cli { task: Some(task) }) => Ok(Some(task)),
-        Ok(Cli { task: None }) => print_help(),
-        Err(e) if e.use_stderr() => Err(AppError::Usage(usage_line(&e.render().to_string()))),
+        Ok(Cli { task: None }) => {
+            let _ = Cli::command().print_help();
+            Ok(None)
+        }
+        Err(e) if e.use_stderr() => Err(AppError::Usage(usage_line(&e.render().to_string(), &args))),
         Err(help) => {
             // A reader that went away (`imagen --help | head -1`) has what it wanted.
             let _ = help.print();
@@ -168,22 +178,15 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Option<Task>, Ap
     }
 }
 
-fn print_help() -> Result<Option<Task>, AppError> {
-    use clap::CommandFactory as _;
-    let _ = Cli::command().print_help();
-    Ok(None)
-}
-
 /// clap's message, made one line: its first paragraph, its tip, where to read on.
-fn usage_line(rendered: &str) -> String {
+fn usage_line(rendered: &str, args: &[OsString]) -> String {
     let mut paragraphs = rendered.split("\n\n").map(one_line);
     let first = paragraphs.next().unwrap_or_default();
     let what = first.trim_start_matches("error:").trim();
-    let rest: Vec<String> = paragraphs.collect();
-    let tip = rest.iter().find_map(|p| p.split_once("tip:")).map(|(_, tip)| tip.trim().to_owned() + "; ");
-    let usage = rest.iter().find_map(|p| p.strip_prefix("Usage: imagen ")).and_then(|u| u.split(' ').next());
-    let task = usage.filter(|word| word.starts_with(char::is_lowercase)).map(|word| format!(" {word}")).unwrap_or_default();
-    format!("{what}; {}see `imagen{task} --help`", tip.unwrap_or_default())
+    let tip = paragraphs.find_map(|p| p.split_once("tip:").map(|(_, tip)| tip.trim().to_owned() + "; ")).unwrap_or_default();
+    let task = args.get(1).and_then(|a| a.to_str()).filter(|name| Cli::command().find_subcommand(name).is_some());
+    let task = task.map(|name| format!(" {name}")).unwrap_or_default();
+    format!("{what}; {tip}see `imagen{task} --help`")
 }
 
 fn device(text: &str) -> Result<DeviceChoice, String> {
@@ -208,7 +211,6 @@ mod tests {
 
     #[test]
     fn the_grammar_is_consistent() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
     }
 

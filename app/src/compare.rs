@@ -7,10 +7,11 @@ use imagen_protocol::{EngineError, Event, GenerateRequest, ModelInfo, RgbImage, 
 
 use crate::args::CompareArgs;
 use crate::atomic::{self, Existing};
-use crate::error::{AppError, file_error, setting_error};
+use crate::error::{AppError, file_error, one_line, setting_error};
 use crate::generate::APP;
 use crate::grid::{self, Grid};
 use crate::interrupt::Interrupt;
+use crate::licenses;
 use crate::names::slug;
 use crate::output::Output;
 use crate::overrides::{Overrides, StageOptions, resolve, with_mode};
@@ -41,7 +42,9 @@ pub fn run(args: &CompareArgs, runtime: Runtime<'_>, output: &mut Output<'_>, in
     for (index, cell) in plan.cells.iter().enumerate() {
         progress.remark(&format!("cell {} of {}: w = {}, {}", index + 1, plan.cells.len(), cell.guidance, cell.mode.name()));
         outcome = session.run(cell.request.clone(), &mut |event| {
-            progress.event(event);
+            if !licenses::shown_before(event) {
+                progress.event(event);
+            }
             result.event(cell, event);
             Ok(())
         });
@@ -112,9 +115,9 @@ impl Plan {
         Ok(Self { base, stages, cells, columns, rows, stage, size })
     }
 
-    fn title(&self) -> String {
-        let prompt = &self.base.prompt;
-        format!("\"{prompt}\", seed {}, {} pixels, guidance and thresholding of stage {}", self.base.seed, self.size, self.stage)
+    fn titles(&self) -> [String; 2] {
+        let made = format!("seed {}, {} pixels, stage {} varies", self.base.seed, self.size, self.stage);
+        [format!("\"{}\"", one_line(&self.base.prompt)), made]
     }
 }
 
@@ -216,8 +219,9 @@ impl Files {
             "app": APP, "model": result.model, "device": result.device, "request": plan.base, "stages": plan.stages,
             "stage": plan.stage, "columns": plan.columns, "rows": plan.rows,
         });
-        let title = plan.title();
-        let grid = Grid { title: title.clone(), columns: plan.columns.clone(), rows: plan.rows.clone(), cells: result.pictures };
+        let titles = plan.titles();
+        let title = titles.join(", ");
+        let grid = Grid { titles, columns: plan.columns.clone(), rows: plan.rows.clone(), cells: result.pictures };
         let drawn = grid::draw(&grid).ok_or(EngineError::Internal { message: "pictures of different sizes in a grid".into() })?;
         let texts = [("Title", title.as_str()), ("imagen-compare", &settings.to_string())];
         atomic::write(&self.grid, &png::encode(&drawn, &texts, false)?, self.existing)?;

@@ -16,7 +16,9 @@ fn compare_on(dir: &Path, line: &[&str], script: impl Fn(&Command) -> Vec<Event>
 }
 
 fn requests(ran: &Ran) -> Vec<&GenerateRequest> {
-    let request = |c| if let &Command::Generate { ref request, .. } = c { Some(&**request) } else { None };
+    fn request(command: &Command) -> Option<&GenerateRequest> {
+        if let Command::Generate { request, .. } = command { Some(request) } else { None }
+    }
     ran.commands.iter().filter_map(request).collect()
 }
 

@@ -8,6 +8,7 @@ use crate::args::GenerateArgs;
 use crate::atomic::{self, Existing};
 use crate::error::AppError;
 use crate::interrupt::Interrupt;
+use crate::licenses;
 use crate::names::{Names, slug};
 use crate::output::Output;
 use crate::png::{self, FORMAT, IMAGEN, PARAMETERS, PictureSettings};
@@ -36,7 +37,9 @@ pub fn run(args: &GenerateArgs, runtime: Runtime<'_>, output: &mut Output<'_>, i
     }
     let mut session = Session::new((runtime.start)(args.job.device), interrupt);
     let result = session.run(prepared.request, &mut |event| {
-        progress.event(event);
+        if args.json || !licenses::shown_before(event) {
+            progress.event(event);
+        }
         writer.event(event, progress.as_mut())
     });
     session.close();

@@ -17,7 +17,7 @@ const BLACK: u8 = 16;
 /// What the grid shows. `cells` are squares of one size, row by row, as many as rows x columns.
 #[derive(Clone, Debug)]
 pub struct Grid {
-    pub title: String,
+    pub titles: [String; 2],
     pub columns: Vec<String>,
     pub rows: Vec<String>,
     pub cells: Vec<RgbImage>,
@@ -37,7 +37,9 @@ struct Layout {
 pub fn draw(grid: &Grid) -> Option<RgbImage> {
     let layout = layout(grid)?;
     let mut canvas = Canvas::new(layout.width, layout.height);
-    canvas.text(GAP, GAP, &fit(&grid.title, layout.width - 2 * GAP));
+    for (line, title) in (0..).zip(&grid.titles) {
+        canvas.text(GAP, GAP + line * (TEXT + GAP), &fit(title, layout.width - 2 * GAP));
+    }
     for (x, column) in (0..).zip(&grid.columns) {
         let label = fit(column, layout.cell);
         let indent = (layout.cell - text_width(&label)) / 2;
@@ -63,7 +65,7 @@ fn layout(grid: &Grid) -> Option<Layout> {
     let zoom = MIN_CELL.div_ceil(side);
     let cell = side.checked_mul(zoom)?;
     let left = 2 * GAP + grid.rows.iter().map(|r| text_width(r)).max()?;
-    let top = 3 * GAP + 2 * TEXT;
+    let top = 4 * GAP + 3 * TEXT;
     let along = |start: u32, count: usize| u32::try_from(count).ok()?.checked_mul(cell + GAP)?.checked_add(start);
     Some(Layout { zoom, cell, left, top, width: along(left, grid.columns.len())?, height: along(top, grid.rows.len())? })
 }
@@ -128,7 +130,7 @@ mod tests {
     fn grid(columns: usize, rows: usize, side: u32) -> Grid {
         let names = |n: usize, what: &str| (0..n).map(|i| format!("{what} {i}")).collect::<Vec<_>>();
         let cells = (0..columns * rows).map(|i| flat(side, [u8::try_from(i).expect("small"), 100, 200])).collect();
-        Grid { title: "a red apple".into(), columns: names(columns, "w"), rows: names(rows, "row"), cells }
+        Grid { titles: ["a red apple".into(), "seed 7".into()], columns: names(columns, "w"), rows: names(rows, "row"), cells }
     }
 
     fn pixel(image: &RgbImage, x: u32, y: u32) -> &[u8] {
@@ -166,7 +168,7 @@ mod tests {
     fn long_titles_are_cut_and_wrong_cells_refused() {
         assert_eq!(fit("abcdefghij", 6 * ADVANCE), "abc...");
         assert_eq!(fit("abc", 3 * ADVANCE), "abc");
-        assert!(draw(&Grid { title: "very long ".repeat(100), ..grid(1, 1, 64) }).is_some());
+        assert!(draw(&Grid { titles: ["very long ".repeat(100), String::new()], ..grid(1, 1, 64) }).is_some());
         let mut wrong = grid(2, 2, 64);
         wrong.cells.pop();
         assert!(draw(&wrong).is_none());

@@ -11,6 +11,7 @@ mod font;
 mod generate;
 mod grid;
 pub mod interrupt;
+mod licenses;
 mod models;
 mod names;
 pub mod output;

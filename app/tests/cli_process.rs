@@ -51,6 +51,23 @@ fn devices_as_json_name_what_auto_takes() {
     assert!(value["adapters"].is_array());
 }
 
+/// Only `main` knows both the app and the engine: everything else runs on a `FakeEngine`.
+#[test]
+fn only_main_names_the_engine() {
+    fn naming(dir: &Path, found: &mut Vec<String>) {
+        for path in std::fs::read_dir(dir).expect("sources").map(|e| e.expect("an entry").path()) {
+            if path.is_dir() {
+                naming(&path, found);
+            } else if std::fs::read_to_string(&path).expect("text").contains("imagen_engine") {
+                found.push(path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    naming(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert_eq!(found, ["main.rs"]);
+}
+
 /// Ctrl+C during the first stage: the program ends soon, with code 130 and without a file.
 #[cfg(unix)]
 #[test]
