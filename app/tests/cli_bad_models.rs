@@ -172,7 +172,7 @@ fn write_pictures(dir: &Path) {
 }
 
 #[test]
-#[ignore = "needs the runtime and the default model"]
+
 fn wrong_settings_and_paths_are_refused_before_the_work() {
     let dir = tempfile::tempdir().expect("a folder");
     write_pictures(dir.path());
@@ -180,7 +180,7 @@ fn wrong_settings_and_paths_are_refused_before_the_work() {
 }
 
 #[test]
-#[ignore = "needs the runtime and the default model"]
+
 fn damaged_models_and_missing_adapters_are_refused() {
     // Beside the binary, so that models can be linked and need not be copied.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
@@ -191,7 +191,7 @@ fn damaged_models_and_missing_adapters_are_refused() {
 /// A limit on file sizes stands for a full disk: the write fails halfway, and nothing of the file may remain.
 #[cfg(unix)]
 #[test]
-#[ignore = "needs the runtime and the default model"]
+
 fn a_full_disk_leaves_no_half_written_file() {
     let dir = tempfile::tempdir().expect("a folder");
     let binary = env!("CARGO_BIN_EXE_imagen");
@@ -205,7 +205,7 @@ fn a_full_disk_leaves_no_half_written_file() {
 
 /// An empty prompt is the unconditional one, and a prompt that is too long is cut and said: neither is an error.
 #[test]
-#[ignore = "needs the runtime and the default model"]
+
 fn an_empty_and_an_endless_prompt_make_pictures() {
     let dir = tempfile::tempdir().expect("a folder");
     let long = "apple ".repeat(500);

@@ -71,7 +71,7 @@ fn only_main_names_the_engine() {
 /// Ctrl+C during the first stage: the program ends soon, with code 130 and without a file.
 #[cfg(unix)]
 #[test]
-#[ignore = "needs the runtime and the default model"]
+
 fn ctrl_c_ends_a_job_within_a_step() {
     let dir = tempfile::tempdir().expect("a folder");
     let line = ["generate", "a red apple", "--json", "--device", "cpu", "--until", "64", "--steps", "1000", "--seed", "1"];

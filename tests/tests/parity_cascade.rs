@@ -1,0 +1,163 @@
+//! DeepFloyd IF's first and second stage against diffusers' pipelines, from token ids to pixels, on recorded noise; and the list of
+//! what the parity suite knows.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Bool, Tensor, TensorData};
+use imagen_engine::diffusion::{
+    AugLevel, Draw, Outcome, Recorded, SamplerConfig, augment, from_diffusers, parse_python_json, sample,
+};
+use imagen_engine::models::text::{TextModel, Tokens};
+use imagen_engine::models::weights::{Loader, WeightFiles, WeightSource};
+use imagen_engine::models::{NetworkConfig, deepfloyd};
+use imagen_engine::runtime::{PromptStates, Resize, StagePredictor, resize};
+use imagen_protocol::Steps;
+use imagen_tests::{HostTensor, TestDevice, assert_close, devices, parity_dir, read, read_safetensors};
+
+const TOLERANCE: f32 = 5e-3;
+const KNOWN: [&str; 5] = ["tokenizer", "t5-encoder", "if-unet", "scheduler", "if-cascade"];
+/// Layouts that the engine does not read yet.
+const NOT_YET: [&str; 2] = ["t5-gguf", "sd-x4-upscaler"];
+
+type Io = BTreeMap<String, HostTensor>;
+
+fn json(path: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    parse_python_json(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn cases() -> Vec<(PathBuf, serde_json::Value)> {
+    let folder = parity_dir();
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let folders = entries.map(|e| e.expect("readable").path()).filter(|p| p.join("case.json").exists());
+    folders.map(|p| (p.clone(), json(&p.join("case.json")))).collect()
+}
+
+#[test]
+fn parity_every_case_is_of_a_known_kind() {
+    let mut known = 0;
+    for (path, meta) in cases() {
+        let kind = meta["kind"].as_str().unwrap_or_else(|| panic!("{}: no kind", path.display()));
+        if NOT_YET.contains(&kind) {
+            println!("{}: {kind} is not supported yet", path.display());
+            continue;
+        }
+        assert!(KNOWN.contains(&kind), "{}: unknown kind {kind:?}", path.display());
+        known += 1;
+    }
+    assert!(known > 0, "no case in {}", parity_dir().display());
+}
+
+#[test]
+fn parity_cascade_agrees_with_diffusers() {
+    let cascades: Vec<_> = cases().into_iter().filter(|(_, meta)| meta["kind"] == "if-cascade").collect();
+    assert!(!cascades.is_empty(), "no case of kind if-cascade in {}", parity_dir().display());
+    for (path, meta) in cascades {
+        let io = read_safetensors(&path.join("io.safetensors"));
+        for on in devices() {
+            Cascade { path: &path, meta: &meta, io: &io, on: &on }.check();
+        }
+    }
+}
+
+struct Cascade<'a> {
+    path: &'a Path,
+    meta: &'a serde_json::Value,
+    io: &'a Io,
+    on: &'a TestDevice,
+}
+
+impl Cascade<'_> {
+    fn check(&self) {
+        let prompt = self.encode();
+        let first = self.stage(1, &prompt, None);
+        let size = |i: usize| usize::try_from(self.meta["sizes"][i].as_u64().expect("a size")).expect("a small size");
+        let low_res: Vec<f32> = first.iter().map(|v| v.clamp(-1.0, 1.0)).collect();
+        self.stage(2, &prompt, Some(resize(&low_res, size(0), size(1), Resize::BilinearAligned)));
+    }
+
+    fn compare(&self, what: &str, ours: &[f32], expected: &[f32]) {
+        let what = format!("if-cascade {what} on {}", self.on.name);
+        println!("{what}: {:.2e}", assert_close(&what, ours, expected, TOLERANCE));
+    }
+
+    /// The prompt in row 0, the empty one in row 1.
+    fn encode(&self) -> PromptStates {
+        let rows = |name: &str| ["", "uncond_"].map(|p| self.io[&format!("{p}{name}")].values.clone());
+        let tokens = Tokens {
+            ids: rows("input_ids").iter().map(|r| r.iter().map(|&v| v as u32).collect()).collect(),
+            mask: rows("attention_mask").iter().map(|r| r.iter().map(|&v| v != 0.0).collect()).collect(),
+            counts: vec![12, 1],
+            max_tokens: 77,
+        };
+        let encoder = TextModel::open(&self.path.join("text_encoder")).expect("a text encoder");
+        let encoder = encoder.load(&self.on.device, None, &|_| ()).expect("its weights");
+        let states = encoder.encode(&tokens).expect("states").states;
+        // Rows of padding differ: attention may see them as it likes.
+        let valid = tokens.mask.iter().map(|row| row.iter().filter(|m| **m).count());
+        for ((row, name), valid) in ["prompt_embeds", "negative_prompt_embeds"].iter().enumerate().zip(valid) {
+            let width = states.dims()[2];
+            let ours = read(states.clone().narrow(0, row, 1).narrow(1, 0, valid));
+            self.compare(name, &ours, &self.io[*name].f32()[..valid * width]);
+        }
+        PromptStates { states, mask: None::<Tensor<2, Bool>>, tokens: (12, 77) }
+    }
+
+    /// The stage's picture, after each row of its trace was compared.
+    fn stage(&self, number: usize, prompt: &PromptStates, low_res: Option<Vec<f32>>) -> Vec<f32> {
+        let folder = self.path.join(format!("stage{number}"));
+        let name = |what: &str| format!("stage{number}.{what}");
+        let config = std::fs::read_to_string(folder.join("unet/config.json")).expect("a config");
+        let config = NetworkConfig::DeepFloyd(deepfloyd::UnetConfig::from_json(&config).expect("a supported config"));
+        let files = WeightFiles::open(&[folder.join("unet/diffusion_pytorch_model.safetensors")]).expect("weights");
+        let loader = Loader::new(WeightSource::Files(&files), &self.on.device);
+        let network = config.load(&loader.root()).expect("every tensor is there");
+        let mut noise = self.noise(number);
+        let start: Tensor<4> = self.io[&name("start")].tensor(&self.on.device);
+        let shape = start.dims();
+        let low_res = low_res.map(|values| {
+            let schedule = sampler(&folder.join("image_noising_scheduler")).schedule;
+            let aug_level = self.meta["noise_level"].as_f64().expect("a level") / 1000.0;
+            let aug = AugLevel::new(&schedule, aug_level).expect("a level");
+            let x = Tensor::<4>::from_data(TensorData::new(values, shape), &self.on.device);
+            (augment(x, aug, &mut noise).expect("recorded"), aug, aug_level)
+        });
+        let mut predictor = StagePredictor::new(&network, &config, prompt, low_res, shape).expect("the parts fit");
+        let mut settings = sampler(&folder.join("scheduler"));
+        settings.steps = Steps::Count(u32::try_from(self.meta["steps"].as_u64().expect("steps")).expect("few"));
+        settings.guidance_weight = self.meta["guidance"][number - 1].as_f64().expect("a weight");
+        let (trace, mut rows) = (self.io[&name("trace")].f32(), 0);
+        let row_len = shape.iter().product::<usize>();
+        let outcome = sample(&settings, &mut predictor, start, &mut noise, &mut |view| {
+            let expected = &trace[view.index * row_len..(view.index + 1) * row_len];
+            self.compare(&name(&format!("trace[{}]", view.index)), &read(view.x_t.clone()), expected);
+            rows += 1;
+            ControlFlow::Continue(())
+        });
+        assert_eq!(rows * row_len, trace.len(), "rows of the trace");
+        let Ok(Outcome::Finished(x)) = outcome else { panic!("stage {number} did not finish") };
+        let ours = read(x);
+        self.compare(&name("out"), &ours, &self.io[&name("out")].f32());
+        ours
+    }
+
+    fn noise(&self, number: usize) -> Recorded {
+        let mut recorded = Recorded::default();
+        let noises = &self.io[&format!("stage{number}.noises")];
+        let shape = noises.shape[1..].to_vec();
+        let len = shape.iter().product::<usize>();
+        for (i, values) in noises.f32().chunks_exact(len).enumerate() {
+            recorded.record(Draw::Step(i), TensorData::new(values.to_vec(), shape.clone()));
+        }
+        if let Some(noise) = self.io.get(&format!("stage{number}.augmentation_noise")) {
+            recorded.record(Draw::Augment, TensorData::new(noise.f32(), noise.shape.clone()));
+        }
+        recorded
+    }
+}
+
+fn sampler(folder: &Path) -> SamplerConfig {
+    from_diffusers(&json(&folder.join("scheduler_config.json"))).expect("a supported scheduler")
+}
