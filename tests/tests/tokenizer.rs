@@ -91,7 +91,8 @@ fn megabytes_and_control_characters_are_text() {
     let path = fixtures().join("parity/tokenizer/tokenizer/spiece.model");
     let tokenizer = TextTokenizer::open(&path).expect("opens");
     let control: String = (0..0xa0).filter_map(char::from_u32).collect();
-    let texts = ["red cat ".repeat(1 << 17), "\u{0}".repeat(1 << 19) + &"\u{7}".repeat(1 << 19), control, "🐈\u{fdfa}".repeat(1 << 17)];
+    let texts =
+        ["red cat ".repeat(1 << 17), "\u{0}".repeat(1 << 19) + &"\u{7}".repeat(1 << 19), control, "🐈\u{fdfa}".repeat(1 << 17)];
     let tokens = tokenizer.tokenize(&texts, 77, Padding::Max).expect("tokenizes");
     assert!(tokens.ids.iter().all(|row| row.len() == 77));
     assert_eq!(tokens.counts[0], (1 << 18) + 1);
@@ -215,6 +216,22 @@ fn tokenizer_json_is_cut_and_filled_up_by_us() {
     assert_eq!(tokens.counts, [2, 6, 10, 2]);
     let long = tokenizer.tokenize(&["red ".repeat(1 << 18)], 64, Padding::Longest).expect("tokenizes");
     assert_eq!((long.ids[0].len(), long.ids[0][63], long.counts[0]), (64, 3, (1 << 18) + 2));
+}
+
+#[test]
+fn no_changed_byte_of_a_tokenizer_json_panics() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut opened = 0;
+    for at in 0..WORD_PIECE.len() {
+        for change in [0x01, 0x10] {
+            let mut bytes = WORD_PIECE.as_bytes().to_vec();
+            bytes[at] ^= change;
+            let Ok(tokenizer) = TextTokenizer::open(&write(dir.path(), "tokenizer.json", &bytes)) else { continue };
+            opened += 1;
+            let _ = tokenizer.tokenize(&["A réd APPLE 雪 [SEP]".into()], 4, Padding::Longest);
+        }
+    }
+    assert!(opened > 0, "a changed word of the vocabulary is a good file");
 }
 
 #[test]

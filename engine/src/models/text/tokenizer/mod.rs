@@ -7,6 +7,7 @@ mod unigram;
 
 use std::fs::File;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use tokenizers::Tokenizer;
@@ -74,7 +75,7 @@ impl TextTokenizer {
         let kind = if path.extension().is_some_and(|e| e == "model") {
             Kind::SentencePiece(Box::new(SentencePiece::parse(&bytes).map_err(damaged)?))
         } else {
-            let tokenizer = open_json(&bytes).map_err(|e| damaged(e.to_string()))?;
+            let tokenizer = guarded(|| open_json(&bytes)).map_err(damaged)?;
             let pad = ["[PAD]", "<pad>"].iter().find_map(|token| tokenizer.token_to_id(token)).unwrap_or(0);
             Kind::Json(Box::new(tokenizer), pad)
         };
@@ -129,8 +130,8 @@ impl TextTokenizer {
                 Ok((ids, 1))
             }
             Kind::Json(tokenizer, _) => {
-                let failed = |e: tokenizers::Error| TextError::Tokenizer { path: self.path.clone(), reason: e.to_string() };
-                let encoding = tokenizer.encode_fast(text, true).map_err(failed)?;
+                let failed = |reason| TextError::Tokenizer { path: self.path.clone(), reason };
+                let encoding = guarded(|| tokenizer.encode_fast(text, true)).map_err(failed)?;
                 let special = encoding.get_special_tokens_mask();
                 let closing = special.iter().rev().take_while(|&&s| s == 1).count();
                 // All of an empty text's tokens are special: the first one opens.
@@ -154,6 +155,14 @@ fn cut(ids: &mut Vec<u32>, closing: usize, max: usize) {
         let closing = closing.min(max);
         let tail = ids.len() - closing;
         ids.drain(max - closing..tail);
+    }
+}
+
+/// The tokenizers crate panics on some files that contradict themselves, e.g. a template whose special token is not declared.
+fn guarded<T>(work: impl FnOnce() -> Result<T, tokenizers::Error>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|e| e.to_string()),
+        Err(_) => Err("it contradicts itself".into()),
     }
 }
 
