@@ -151,7 +151,8 @@ fn a_sinusoid_is_exact_for_late_times() {
             angles.iter().map(|a| a.cos()).chain(angles.iter().map(|a| a.sin())).map(|v| v as f32).collect::<Vec<_>>()
         };
         let expected: Vec<f32> = times.iter().flat_map(row).collect();
-        assert_close(&format!("on {}", on.name), &ours, &expected, 1e-5);
+        // 981 f_i rounded to f32 is off by up to 2^-15 (half a unit in the last place); a device that fuses the product is not.
+        assert_close(&format!("on {}", on.name), &ours, &expected, 4e-5);
         let flipped = read(Sinusoid { width: 8, cos_first: false, freq_shift: 0.0 }.forward(t));
         let swapped: Vec<f32> = flipped.chunks(8).flat_map(|r| [&r[4..], &r[..4]].concat()).collect();
         assert_eq!(swapped, ours, "[sin | cos] holds the same values");
