@@ -1,6 +1,6 @@
 //! `attention.wgsl` and burn's CPU attention against the plain reference, and the reference against sums in f64.
 
-mod ops_support;
+use crate::ops_support;
 
 use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
 use imagen_engine::ops::{attention, attention_reference};

@@ -1,6 +1,6 @@
 //! `dynamic_threshold*.wgsl` and its reference against a sort.
 
-mod ops_support;
+use crate::ops_support;
 
 use burn::tensor::{DType, Device, Tensor};
 use imagen_engine::ops::{Thresholded, threshold, threshold_reference};
