@@ -125,12 +125,29 @@ fn three_million_values() {
     }
 }
 
+/// More images than a launch takes, and than a dimension of a grid.
 #[test]
-fn more_than_65535_workgroups() {
+fn more_than_65535_images() {
     let values = normal(70_000 * 2, 5, 3.0);
     let rule = dynamic(0.75, Some(2.0));
     let ours = host(threshold(tensor(values.clone(), [70_000, 1, 1, 2], &gpu().device), &rule));
     assert_same("70,000 images", &ours, &by_sorting(&values, 70_000, &rule));
+}
+
+/// 192 MiB are more than some adapters bind, lavapipe among them: the failure waits in the outputs, and nothing panics.
+#[test]
+fn memory_that_is_not_there_fails_at_the_read() {
+    let device = gpu().device;
+    let x0_hat: Tensor<4> = Tensor::ones([1, 3, 4096, 4096], &device);
+    let available = x0_hat.clone().narrow(2, 0, 1).try_into_data().is_ok();
+    let out = threshold(x0_hat, &dynamic(0.9, None));
+    assert_eq!(out.s.try_into_data().is_ok(), available, "s");
+    assert_eq!(out.clipped.try_into_data().is_ok(), available, "clipped");
+    assert_eq!(out.x0_hat.narrow(2, 0, 1).try_into_data().is_ok(), available, "x0_hat");
+    // The device goes on working.
+    let values = normal(300, 5, 3.0);
+    let ours = host(threshold(tensor(values.clone(), [1, 3, 10, 10], &device), &dynamic(0.9, None)));
+    assert_same("afterwards", &ours, &by_sorting(&values, 1, &dynamic(0.9, None)));
 }
 
 /// Values that share many leading bits, or all of them, or none.
