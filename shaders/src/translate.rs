@@ -65,8 +65,11 @@ pub fn translate(specialisation: &Specialisation, target: Target) -> Result<Stri
     let (module, info) = pipeline_constants::process_overrides(&module, &info, Some(entry), &constants)
         .map_err(|e| ShaderError::Wgsl { label: specialisation.label(), reason: format!("overrides: {e:?}") })?;
     let entry = (entry.0, entry.1.to_owned());
-    write(&module, &info, entry, target)
-        .map_err(|reason| ShaderError::Translation { label: specialisation.label(), target, reason })
+    write(&module, &info, entry, target).map_err(|reason| ShaderError::Translation {
+        label: specialisation.label(),
+        target,
+        reason,
+    })
 }
 
 fn validated(specialisation: &Specialisation) -> Result<(naga::Module, naga::valid::ModuleInfo), ShaderError> {
@@ -98,11 +101,8 @@ fn write(
             msl::write_string(module, info, &options, &pipeline).map(|(text, _)| text).map_err(|e| e.to_string())
         }
         Target::Dx12 => {
-            let options = hlsl::Options {
-                shader_model: hlsl::ShaderModel::V6_2,
-                fake_missing_bindings: true,
-                ..hlsl::Options::default()
-            };
+            let options =
+                hlsl::Options { shader_model: hlsl::ShaderModel::V6_2, fake_missing_bindings: true, ..hlsl::Options::default() };
             let pipeline = hlsl::PipelineOptions { entry_point: Some(entry) };
             let mut text = String::new();
             let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);

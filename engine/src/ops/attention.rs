@@ -125,18 +125,19 @@ fn attention_cpu(
 ) -> Tensor<4> {
     let [batch, heads, _, _] = q.dims();
     let keys = k.dims()[2];
-    let not_a_number = (q.clone() * 0.0).sum_dim(3);
-    let (mut q, mut k, mut v) = (q * scale, k, v);
+    let not_a_number = q.clone().sum_dim(3) * 0.0;
+    let (mut q, mut k, mut v, mut scale) = (q, k, v, f64::from(scale));
     if let Some(mask) = key_mask {
         let masked = mask.bool_not().reshape([batch, 1, 1, keys]);
         (k, v) = (zero_rows(k, &masked), zero_rows(v, &masked));
-        // One more dimension: 1 in q, and in k 0 or, for a masked key, -infinity.
+        // One more dimension: 1 in q, and in k 0 or, for a masked key, -infinity. The scale goes into q, whatever its sign.
         let penalty = Tensor::zeros([batch, 1, keys, 1], (&k.device(), k.dtype()));
         let penalty = penalty.mask_fill(masked.swap_dims(2, 3), f32::NEG_INFINITY).expand([batch, heads, keys, 1]);
         let one = q.clone().narrow(3, 0, 1).ones_like();
-        (q, k) = (Tensor::cat(vec![q, one], 3), Tensor::cat(vec![k, penalty], 3));
+        (q, k) = (Tensor::cat(vec![q * scale, one], 3), Tensor::cat(vec![k, penalty], 3));
+        scale = 1.0;
     }
-    let options = AttentionModuleOptions { scale: Some(1.0), ..Default::default() };
+    let options = AttentionModuleOptions { scale: Some(scale), ..Default::default() };
     let bias = bias.map(|bias| bias.cast(q.dtype()).unsqueeze());
     module::attention(q, k, v, None, bias, options) + not_a_number
 }

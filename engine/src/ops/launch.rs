@@ -55,7 +55,8 @@ impl Op<'_> {
             let resource = buffer.resource();
             encoder.clear_buffer(&resource.buffer, resource.offset, Some(resource.size.next_multiple_of(4)));
         }
-        let mut compute = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(self.label), ..Default::default() });
+        let mut compute =
+            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(self.label), ..Default::default() });
         for pass in &self.passes {
             pass.record(gpu, &settings, &buffers, &mut compute);
         }

@@ -13,7 +13,8 @@ const TIME: Duration = Duration::from_millis(600);
 const RUNS: u32 = 3;
 
 /// B, heads, Lq, Lk, d.
-const ATTENTION: [[usize; 5]; 4] = [[2, 8, 64, 64 + 77, 64], [2, 8, 256, 256 + 77, 64], [1, 4, 1024, 1024, 64], [1, 8, 256, 256, 32]];
+const ATTENTION: [[usize; 5]; 4] =
+    [[2, 8, 64, 64 + 77, 64], [2, 8, 256, 256 + 77, 64], [1, 4, 1024, 1024, 64], [1, 8, 256, 256, 32]];
 const ATTENTION_LARGE: [[usize; 5]; 2] = [[2, 8, 1024, 1024 + 77, 64], [1, 8, 4096, 4096 + 77, 64]];
 const THRESHOLD: [[usize; 4]; 3] = [[1, 3, 64, 64], [4, 3, 256, 256], [1, 3, 1024, 1024]];
 
@@ -59,9 +60,10 @@ fn by_sorting(x0_hat: Tensor<4>, percentile: f64) -> Tensor<4> {
     let low = sorted.clone().narrow(1, position.floor() as usize, 1);
     let high = sorted.narrow(1, position.ceil() as usize, 1);
     let s = (low.clone() + (high - low) * position.fract()).clamp_min(1.0).reshape([batch, 1, 1, 1]);
-    x0_hat.min_pair(s.clone().expand([batch, channels, height, width])).max_pair(s.clone().neg().expand([
-        batch, channels, height, width,
-    ])) / s
+    x0_hat
+        .min_pair(s.clone().expand([batch, channels, height, width]))
+        .max_pair(s.clone().neg().expand([batch, channels, height, width]))
+        / s
 }
 
 fn row(device: &TestDevice, op: &str, shape: &str, ours: impl Fn() -> Tensor<4>, burns: impl Fn() -> Tensor<4>) {
