@@ -19,7 +19,12 @@ fn main() -> ExitCode {
 }
 
 fn work(task: args::Task) -> Result<(), AppError> {
-    let runtime = Runtime { start: &engine::start, inspect: &engine::inspect, find_models: &engine::find_models, adapters: &engine::adapters };
+    let runtime = Runtime {
+        start: &engine::start,
+        inspect: &engine::inspect,
+        find_models: &engine::find_models,
+        adapters: &engine::adapters,
+    };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let terminal = err.is_terminal();
     run(task, runtime, &mut Output { out: &mut out, err: &mut err, terminal }, Interrupt::install())

@@ -16,3 +16,9 @@ pub struct Runtime<'a> {
     /// The graphics adapters of this machine.
     pub adapters: &'a dyn Fn() -> Vec<Adapter>,
 }
+
+impl std::fmt::Debug for Runtime<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}

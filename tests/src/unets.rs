@@ -12,16 +12,16 @@ use crate::{HostTensor, read};
 ///
 /// # Panics
 /// If one of the first four is missing.
-pub fn inputs(case: &BTreeMap<String, HostTensor>, prefix: &str, device: &Device) -> (Tensor<4>, Tensor<1>, Conditioning) {
+pub fn inputs(case: &BTreeMap<String, HostTensor>, prefix: &str, device: &Device) -> (Tensor<4>, Vec<f32>, Conditioning) {
     let get = |name: &str| case.get(&format!("{prefix}{name}"));
     let must = |name: &str| get(name).unwrap_or_else(|| panic!("the fixture has no {prefix}{name}"));
     let conditioning = Conditioning {
         text: must("text").tensor(device),
         mask: Some(mask(must("mask"), device)),
         low_res: get("low_res").map(|t| t.tensor(device)),
-        aug_level: get("aug_level").map(|t| t.tensor(device)),
+        aug_level: get("aug_level").map(HostTensor::f32),
     };
-    (must("x").tensor(device), must("time").tensor(device), conditioning)
+    (must("x").tensor(device), must("time").f32(), conditioning)
 }
 
 fn mask(values: &HostTensor, device: &Device) -> Tensor<2, Bool> {
@@ -33,7 +33,7 @@ fn mask(values: &HostTensor, device: &Device) -> Tensor<2, Bool> {
 ///
 /// # Panics
 /// If the network refuses the inputs.
-pub fn run(unet: &Unet, (x, time, conditioning): (Tensor<4>, Tensor<1>, Conditioning)) -> Vec<f32> {
+pub fn run(unet: &Unet, (x, time, conditioning): (Tensor<4>, Vec<f32>, Conditioning)) -> Vec<f32> {
     unet.check(x.dims(), &conditioning).expect("the fixture's inputs fit the network");
-    read(unet.forward(x, time, &conditioning))
+    read(unet.forward(x, &time, &conditioning))
 }

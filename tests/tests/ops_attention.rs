@@ -1,12 +1,11 @@
 //! `attention.wgsl` and burn's CPU attention against the plain reference, and the reference against sums in f64.
 
-
+use crate::ops_support::{normal, poison, random, tensor};
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::wgpu::MemoryConfiguration;
 use burn::tensor::{Bool, DType, Device, Tensor, TensorData, module};
 use imagen_engine::ops::{attention, attention_reference, register_gpu};
 use imagen_tests::{assert_close, devices, gpu, read};
-use crate::ops_support::{normal, poison, random, tensor};
 
 /// Largest error of a kernel, relative to the largest value: the sums are of f32, in another order.
 const TOLERANCE: f32 = 1e-5;

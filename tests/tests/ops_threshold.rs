@@ -1,11 +1,10 @@
 //! `dynamic_threshold*.wgsl` and its reference against a sort.
 
-
+use crate::ops_support::{normal, poison, random, tensor};
 use burn::tensor::{DType, Device, Tensor};
 use imagen_engine::ops::{Thresholded, threshold, threshold_reference};
 use imagen_protocol::Threshold;
 use imagen_tests::{assert_close, devices, gpu, read};
-use crate::ops_support::{normal, poison, random, tensor};
 
 /// On x0_hat after the division: its last bits.
 const TOLERANCE: f32 = 3e-7;

@@ -40,7 +40,7 @@ fn load(folder: &Path, device: &Device) -> Unet {
 /// diffusers takes x_t and the low-resolution picture in one tensor; ours are apart.
 fn run(unet: &Unet, io: &BTreeMap<String, HostTensor>, device: &Device) -> Vec<f32> {
     let sample: Tensor<4> = io["sample"].tensor(device);
-    let aug_level: Option<Tensor<1>> = io.get("noise_level").map(|t| t.tensor(device));
+    let aug_level = io.get("noise_level").map(HostTensor::f32);
     let (x_t, low_res) = if aug_level.is_some() {
         let mut halves = sample.chunk(2, 1).into_iter();
         (halves.next().expect("two halves"), halves.next())
@@ -49,7 +49,7 @@ fn run(unet: &Unet, io: &BTreeMap<String, HostTensor>, device: &Device) -> Vec<f
     };
     let conditioning = Conditioning { text: io["encoder_hidden_states"].tensor(device), mask: None, low_res, aug_level };
     unet.check(x_t.dims(), &conditioning).expect("the case fits the network");
-    read(unet.forward(x_t, io["timestep"].tensor(device), &conditioning))
+    read(unet.forward(x_t, &io["timestep"].f32(), &conditioning))
 }
 
 #[test]

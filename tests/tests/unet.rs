@@ -142,7 +142,7 @@ fn inputs_that_do_not_fit_are_refused() {
     shape([2, 3, 16, 8], &Conditioning { text: Tensor::zeros([2, 5, 7], &device), ..good.clone() });
     shape([2, 3, 16, 8], &Conditioning { text: Tensor::zeros([2, 4, 6], &device), ..good.clone() });
     shape([2, 3, 16, 8], &Conditioning { low_res: Some(Tensor::zeros([2, 3, 8, 8], &device)), ..good.clone() });
-    shape([2, 3, 16, 8], &Conditioning { aug_level: Some(Tensor::zeros([1], &device)), ..good.clone() });
+    shape([2, 3, 16, 8], &Conditioning { aug_level: Some(vec![0.0]), ..good.clone() });
     let without = Conditioning { low_res: None, ..good.clone() };
     assert_eq!(unet.check([2, 3, 16, 8], &without), Err(InputError::Missing("low_res")));
     let without = Conditioning { aug_level: None, ..good };

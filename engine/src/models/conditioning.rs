@@ -12,7 +12,7 @@ pub struct Conditioning {
     /// [B, C, H, W]: the augmented low-resolution picture, enlarged to the size of x_t.
     pub low_res: Option<Tensor<4>>,
     /// [B]: how much noise `low_res` has, as the network was trained to hear it: in [0, 1] for imagen, the timestep for DeepFloyd.
-    pub aug_level: Option<Tensor<1>>,
+    pub aug_level: Option<Vec<f32>>,
 }
 
 /// The input does not fit the network.
@@ -58,7 +58,7 @@ pub(crate) fn check_inputs(x: [usize; 4], c: &Conditioning, expected: &Expected)
     }
     match &c.aug_level {
         None if expected.aug_level => Err(InputError::Missing("aug_level")),
-        Some(level) if expected.aug_level && level.dims() != [batch] => fail("aug_level", &level.dims(), format!("[{batch}]")),
+        Some(level) if expected.aug_level && level.len() != batch => fail("aug_level", &[level.len()], format!("[{batch}]")),
         _ => Ok(()),
     }
 }

@@ -96,7 +96,7 @@ impl Network {
     ///
     /// # Panics
     /// If [`Network::check`] refuses the inputs.
-    pub fn forward(&self, x_t: Tensor<4>, time: Tensor<1>, conditioning: &Conditioning) -> Tensor<4> {
+    pub fn forward(&self, x_t: Tensor<4>, time: &[f32], conditioning: &Conditioning) -> Tensor<4> {
         match self {
             Self::Imagen(unet) => unet.forward(x_t, time, conditioning),
             Self::DeepFloyd(unet) => unet.forward(x_t, time, conditioning),

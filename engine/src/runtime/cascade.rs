@@ -6,17 +6,15 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::tensor::{Tensor, TensorData};
-use imagen_protocol::{
-    EngineError, EngineSide, Event, GenerateRequest, JobId, Notice, Preview, RgbImage, StagePlan, StepReport,
-};
+use imagen_protocol::{EngineError, EngineSide, Event, GenerateRequest, JobId, Notice, Preview, RgbImage, StagePlan, StepReport};
 
+use super::OpenDevice;
 use super::conditioning::{PromptStates, TextCache};
 use super::error::{model_error, noise, sampling, setting};
 use super::model::{Model, Stage};
 use super::pictures::{from_pictures, read, to_pictures};
 use super::resize::resize;
 use super::stage::{StagePredictor, load_network};
-use super::OpenDevice;
 use crate::diffusion::{AugLevel, Draw, NoiseSource, Outcome, Seeded, StepView, augment, sample};
 use crate::models::Network;
 
@@ -232,8 +230,10 @@ impl StageRun<'_> {
     ) -> Result<Option<(Tensor<4>, AugLevel, f64)>, EngineError> {
         let Some(low_res) = &self.stage.low_res else { return Ok(None) };
         let before = before.ok_or_else(|| internal("a super-resolution stage got no picture"))?;
-        let inputs: Vec<RgbImage> =
-            (group.first..group.first + group.len).filter_map(|i| before.get(if before.len() == 1 { 0 } else { i })).cloned().collect();
+        let inputs: Vec<RgbImage> = (group.first..group.first + group.len)
+            .filter_map(|i| before.get(if before.len() == 1 { 0 } else { i }))
+            .cloned()
+            .collect();
         let from = inputs.first().map_or(0, |i| i.width() as usize);
         if inputs.len() != group.len || from == 0 {
             return Err(internal("a candidate has no picture of the stage before"));

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use burn::tensor::{Bool, Tensor};
 use imagen_protocol::EngineError;
 
+use super::OpenDevice;
 use super::error::text;
 use super::model::TextPart;
-use super::OpenDevice;
 use crate::models::text::LoadedTextEncoder;
 
 /// Token states of the prompt and of the negative prompt, padded to one length.
@@ -58,7 +58,12 @@ impl TextCache {
         Ok(states)
     }
 
-    fn encoder(&mut self, part: &TextPart, device: &OpenDevice, progress: &dyn Fn(u64)) -> Result<&LoadedTextEncoder, EngineError> {
+    fn encoder(
+        &mut self,
+        part: &TextPart,
+        device: &OpenDevice,
+        progress: &dyn Fn(u64),
+    ) -> Result<&LoadedTextEncoder, EngineError> {
         let loaded = match self.loaded.take().filter(|(dir, _)| *dir == part.dir) {
             Some(loaded) => loaded,
             None => {

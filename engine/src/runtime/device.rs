@@ -33,8 +33,9 @@ pub fn open_device(choice: DeviceChoice) -> Result<OpenDevice, EngineError> {
             let best = adapters().into_iter().find(|a| a.kind != AdapterKind::Software && a.unusable.is_none());
             match best {
                 None => Ok(open_cpu(Some("no hardware graphics adapter was found".into()))),
-                Some(adapter) => open_gpu(adapter.index)
-                    .or_else(|e| Ok(open_cpu(Some(format!("{} did not open ({e})", adapter.name))))),
+                Some(adapter) => {
+                    open_gpu(adapter.index).or_else(|e| Ok(open_cpu(Some(format!("{} did not open ({e})", adapter.name)))))
+                }
             }
         }
     }
@@ -94,7 +95,8 @@ async fn request(adapter: &wgpu::Adapter) -> Result<(wgpu::Device, wgpu::Queue),
 
 fn instance() -> wgpu::Instance {
     // GL is left out: its compute shaders lack what the kernels need, and looking for it talks to the display server.
-    let descriptor = wgpu::InstanceDescriptor { backends: wgpu::Backends::PRIMARY, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+    let descriptor =
+        wgpu::InstanceDescriptor { backends: wgpu::Backends::PRIMARY, ..wgpu::InstanceDescriptor::new_without_display_handle() };
     wgpu::Instance::new(descriptor)
 }
 

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use imagen_protocol::{EngineError, StageSettings, Steps};
 
+use super::card;
 use super::error::{setting, text, weights};
 use super::folders::{children, default_model};
 use super::model::{LowRes, Model, PromptStyle, Stage, TextPart};
 use super::resize::Resize;
-use super::card;
 use crate::diffusion::{Betas, DiscreteSchedule, Grid, NoiseSchedule, from_diffusers, parse_python_json};
 use crate::models::text::TextEncoder;
 use crate::models::weights::find_weights;

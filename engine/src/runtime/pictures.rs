@@ -59,7 +59,8 @@ mod tests {
     fn bytes_survive_the_round_trip() {
         let pixels: Vec<u8> = (0..=255).flat_map(|v| [v, 255 - v, v / 2]).collect();
         let image = RgbImage::new(16, 16, pixels).expect("16 x 16");
-        let x = Tensor::<4>::from_data(TensorData::new(from_pictures(std::slice::from_ref(&image)), [1, 3, 16, 16]), &Device::flex());
+        let x =
+            Tensor::<4>::from_data(TensorData::new(from_pictures(std::slice::from_ref(&image)), [1, 3, 16, 16]), &Device::flex());
         assert_eq!(to_pictures(x).expect("readback"), Some(vec![image]));
     }
 

@@ -80,14 +80,14 @@ mod tests {
     fn agrees_with_pytorch() {
         let plane = [0.0, 1.0, 2.0, 4.0];
         let aligned = resize(&plane, 2, 4, Resize::BilinearAligned);
-        let expected = [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0, 2.0 / 3.0, 11.0 / 9.0, 16.0 / 9.0, 7.0 / 3.0];
+        let expected = [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0, 2.0 / 3.0, 10.0 / 9.0, 14.0 / 9.0, 2.0];
         for (ours, expected) in aligned.iter().zip(expected) {
             assert!((ours - expected).abs() < 1e-6, "{aligned:?}");
         }
         let bicubic = resize(&plane, 2, 4, Resize::Bicubic);
-        let expected = [-0.322_265_63, 0.013_671_875, 0.681_640_6, 1.017_578_1];
+        let expected = [-0.3053, -0.0083, 0.4809, 0.7779, 0.3238, 0.7310, 1.4018, 1.8091];
         for (ours, expected) in bicubic.iter().zip(expected) {
-            assert!((ours - expected).abs() < 1e-5, "{bicubic:?}");
+            assert!((ours - expected).abs() < 1e-4, "{bicubic:?}");
         }
     }
 

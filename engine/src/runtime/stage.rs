@@ -3,10 +3,10 @@
 use burn::tensor::Tensor;
 use imagen_protocol::EngineError;
 
+use super::OpenDevice;
 use super::conditioning::PromptStates;
 use super::error::weights;
 use super::model::Stage;
-use super::OpenDevice;
 use crate::diffusion::{AugLevel, Predict, Raw};
 use crate::models::weights::{Loader, WeightFiles, WeightSource};
 use crate::models::{Conditioning, InputError, Network, NetworkConfig};
@@ -53,13 +53,12 @@ impl<'a> StagePredictor<'a> {
         let conditioning = |guided: bool| {
             let rows = if guided { 2 * shape[0] } else { shape[0] };
             let (text, mask) = prompt.rows(shape[0], guided);
-            let device = text.device();
             let low_res = low_res.as_ref();
             Conditioning {
                 text,
                 mask,
                 low_res: low_res.map(|(x, ..)| if guided { Tensor::cat(vec![x.clone(), x.clone()], 0) } else { x.clone() }),
-                aug_level: low_res.map(|(_, aug, l)| Tensor::<1>::full([rows], level(*aug, *l), &device)),
+                aug_level: low_res.map(|(_, aug, l)| vec![level(*aug, *l) as f32; rows]),
             }
         };
         let predictor = Self { network, plain: conditioning(false), guided: conditioning(true) };
@@ -74,11 +73,10 @@ impl Predict for StagePredictor<'_> {
     fn predict(&mut self, x_t: Tensor<4>, time: f64, guided: bool) -> Result<Raw, InputError> {
         let batch = x_t.dims()[0];
         if !guided {
-            let time = Tensor::<1>::full([batch], time, &x_t.device());
-            return Ok(Raw { cond: self.network.forward(x_t, time, &self.plain), uncond: None });
+            return Ok(Raw { cond: self.network.forward(x_t, &vec![time as f32; batch], &self.plain), uncond: None });
         }
-        let time = Tensor::<1>::full([2 * batch], time, &x_t.device());
-        let both = self.network.forward(Tensor::cat(vec![x_t.clone(), x_t], 0), time, &self.guided);
+        let time = vec![time as f32; 2 * batch];
+        let both = self.network.forward(Tensor::cat(vec![x_t.clone(), x_t], 0), &time, &self.guided);
         let uncond = both.clone().narrow(0, batch, batch);
         Ok(Raw { cond: both.narrow(0, 0, batch), uncond: Some(uncond) })
     }

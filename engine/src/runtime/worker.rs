@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use imagen_protocol::{
-    Command, DeviceChoice, EngineError, EngineHandle, EngineSide, Event, GenerateRequest, JobId, ModelInfo, Notice, engine_channel,
+    Command, DeviceChoice, EngineError, EngineHandle, EngineSide, Event, GenerateRequest, JobId, ModelInfo, Notice,
+    engine_channel,
 };
 
 use super::cascade::{Ending, Job, Resident};
@@ -17,7 +18,8 @@ use super::{OpenDevice, open_device};
 pub fn start(choice: DeviceChoice) -> EngineHandle {
     let (handle, side) = engine_channel();
     let events = side.events.clone();
-    let spawned = std::thread::Builder::new().name("engine".into()).stack_size(16 << 20).spawn(move || Worker::run(choice, &side));
+    let spawned =
+        std::thread::Builder::new().name("engine".into()).stack_size(16 << 20).spawn(move || Worker::run(choice, &side));
     if let Err(error) = spawned {
         let problem = format!("the engine thread did not start: {error}");
         let error = EngineError::Device { problem, remedy: "close other programs and try again".into() };

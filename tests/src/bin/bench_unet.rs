@@ -38,9 +38,9 @@ fn bench(folder: &std::path::Path, stage: &serde_json::Value, batch: usize, toke
         text: Tensor::from_data(TensorData::new(text, [batch, tokens, text_dim]), &device),
         mask: Some(Tensor::<2, Bool>::full([batch, tokens], true, &device)),
         low_res: config.common().low_res.then(|| picture(0.5)),
-        aug_level: config.common().low_res.then(|| Tensor::full([batch], 0.1, &device)),
+        aug_level: config.common().low_res.then(|| vec![0.1; batch]),
     };
-    let pass = || read(unet.forward(picture(1.0), Tensor::full([batch], 500.0, &device), &conditioning));
+    let pass = || read(unet.forward(picture(1.0), &vec![500.0; batch], &conditioning));
     let checksum: f32 = pass().iter().map(|v| v.abs()).sum();
     let mut times: Vec<f64> = (0..15)
         .map(|_| {

@@ -38,10 +38,11 @@ impl Embedding {
 
     /// # Shapes
     /// time [B] -> [B, emb_dim], as the residual blocks' projections take it
-    pub fn forward(&self, time: Tensor<1>, c: &Conditioning) -> Tensor<2> {
-        let mut emb = self.time.forward(time);
+    pub fn forward(&self, time: &[f32], c: &Conditioning) -> Tensor<2> {
+        let device = c.text.device();
+        let mut emb = self.time.forward(time, &device);
         if let (Some(noise_level), Some(level)) = (&self.noise_level, &c.aug_level) {
-            emb = emb + noise_level.forward(level.clone());
+            emb = emb + noise_level.forward(level, &device);
         }
         let emb = emb + self.text.forward(c.text.clone());
         [self.activation, self.block_activation].into_iter().flatten().fold(emb, |emb, a| a.forward(emb))

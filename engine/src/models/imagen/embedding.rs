@@ -31,10 +31,12 @@ impl Embedding {
 
     /// # Shapes
     /// time [B] -> [B, emb_dim], after SiLU: every block begins with it
-    pub fn forward(&self, time: Tensor<1>, c: &Conditioning) -> Tensor<2> {
-        let mut emb = self.time.forward(time) + self.pool.forward(c.text.clone(), c.mask.clone());
+    pub fn forward(&self, time: &[f32], c: &Conditioning) -> Tensor<2> {
+        let device = c.text.device();
+        let mut emb = self.time.forward(time, &device) + self.pool.forward(c.text.clone(), c.mask.clone());
         if let (Some(aug), Some(level)) = (&self.aug, &c.aug_level) {
-            emb = emb + aug.forward(level.clone() * 1000.0);
+            let level: Vec<f32> = level.iter().map(|l| 1000.0 * l).collect();
+            emb = emb + aug.forward(&level, &device);
         }
         Activation::Silu.forward(emb)
     }

@@ -75,7 +75,7 @@ impl Unet {
     ///
     /// # Panics
     /// If [`Unet::check`] refuses the inputs.
-    pub fn forward(&self, x_t: Tensor<4>, time: Tensor<1>, conditioning: &Conditioning) -> Tensor<4> {
+    pub fn forward(&self, x_t: Tensor<4>, time: &[f32], conditioning: &Conditioning) -> Tensor<4> {
         let inputs = match &conditioning.low_res {
             Some(low_res) if self.config.common().low_res => Tensor::cat(vec![x_t, low_res.clone()], 1),
             _ => x_t,

@@ -1,4 +1,4 @@
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Activation, Linear};
 use crate::models::weights::{Params, WeightError};
@@ -13,26 +13,25 @@ pub struct Sinusoid {
     pub freq_shift: f64,
 }
 
-/// 2 pi in two parts: the first has so few bits that its multiples up to 2^16 are exact in f32.
-const TAU_HIGH: f64 = 6.28125;
-const TAU_LOW: f64 = std::f64::consts::TAU - TAU_HIGH;
-
 impl Sinusoid {
     pub fn new(width: usize) -> Self {
         Self { width, cos_first: true, freq_shift: 0.0 }
     }
 
+    /// Computed on the host: a GPU's sin and cos are only exact near zero and t reaches 1000, and one that fuses t f_i into them
+    /// has other last bits than the networks were trained with.
+    ///
     /// # Shapes
     /// [B] -> [B, width]
-    pub fn forward(&self, t: Tensor<1>) -> Tensor<2> {
-        let half = self.width / 2;
-        let freqs = Tensor::<1>::from_data(TensorData::new(self.frequencies(), [half]), &t.device());
-        let angles = t.unsqueeze_dim::<2>(1) * freqs.unsqueeze_dim::<2>(0);
-        // A GPU's sin and cos are only exact near zero, and t reaches 1000.
-        let turns = (angles.clone() / std::f64::consts::TAU).round();
-        let angles = angles - turns.clone() * TAU_HIGH - turns * TAU_LOW;
-        let (cos, sin) = (angles.clone().cos(), angles.sin());
-        Tensor::cat(if self.cos_first { vec![cos, sin] } else { vec![sin, cos] }, 1)
+    pub fn forward(&self, t: &[f32], device: &Device) -> Tensor<2> {
+        let freqs = self.frequencies();
+        let row = |&t: &f32| {
+            let angles: Vec<f32> = freqs.iter().map(|f| t * f).collect();
+            let (cos, sin) = (angles.iter().map(|a| a.cos()), angles.iter().map(|a| a.sin()));
+            if self.cos_first { cos.chain(sin).collect::<Vec<_>>() } else { sin.chain(cos).collect() }
+        };
+        let values: Vec<f32> = t.iter().flat_map(row).collect();
+        Tensor::from_data(TensorData::new(values, [t.len(), 2 * freqs.len()]), device)
     }
 
     /// In f32 and in this order, as the networks were trained: t is up to 1000, so the last bit counts.
@@ -63,8 +62,8 @@ impl TimeEmbedding {
 
     /// # Shapes
     /// [B] -> [B, width]
-    pub fn forward(&self, t: Tensor<1>) -> Tensor<2> {
-        let h = self.linear_1.forward(self.sinusoid.forward(t));
+    pub fn forward(&self, t: &[f32], device: &Device) -> Tensor<2> {
+        let h = self.linear_1.forward(self.sinusoid.forward(t, device));
         self.linear_2.forward(self.activation.forward(h))
     }
 }

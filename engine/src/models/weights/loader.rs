@@ -139,7 +139,7 @@ impl<'a> Loader<'a> {
     fn upload<const D: usize>(&self, values: Option<Vec<f32>>, shape: [usize; D]) -> Tensor<D> {
         match values {
             Some(values) => Tensor::from_data(TensorData::new(values, shape), &self.device),
-            None => Tensor::zeros([1; D], &self.device).expand(shape),
+            None => Tensor::<D>::zeros([1; D], &self.device).expand(shape),
         }
     }
 

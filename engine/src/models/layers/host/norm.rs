@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::activation::apply;
+use super::activation::{Affine, apply};
 use super::{host, update, values};
 use crate::models::layers::Activation;
 
@@ -39,8 +39,7 @@ pub fn normalise<const D: usize>(x: Tensor<D>, params: NormParams) -> Tensor<D> 
         let (mean, deviation) = statistics(group, params.eps);
         for (i, plane) in group.chunks_mut(plane.max(1)).enumerate() {
             let (scale, shift) = affine(index * per_group + i);
-            let gain = scale / deviation;
-            apply(plane, gain, shift - mean * gain, params.activation);
+            apply(plane, Affine { mean, gain: scale / deviation, shift }, params.activation);
         }
     };
     update(host(x), shape, |values| values.par_chunks_mut((per_group * plane).max(1)).enumerate().for_each(group))
