@@ -13,6 +13,7 @@ impl Interrupt {
         let interrupt = Self::default();
         let flag = interrupt.clone();
         // Without a handler Ctrl+C ends the program as it always did, so a failure here is no reason to stop.
+        #[allow(clippy::disallowed_methods, reason = "the second Ctrl+C is a person who will not wait")]
         let _ = ctrlc::set_handler(move || {
             if flag.0.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);

@@ -85,6 +85,11 @@ fn ending(event: &Event, ours: JobId) -> Option<Result<(), AppError>> {
 mod tests {
     use std::time::Instant;
 
+    #[allow(clippy::disallowed_methods, reason = "a test's thread ends with the test")]
+    fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> std::thread::JoinHandle<T> {
+        std::thread::spawn(work)
+    }
+
     use imagen_protocol::{FakeEngine, engine_channel};
 
     use super::*;
@@ -122,7 +127,7 @@ mod tests {
         let (handle, side) = engine_channel();
         let interrupt = Interrupt::default();
         interrupt.set();
-        let engine = std::thread::spawn(move || {
+        let engine = spawn(move || {
             let _ = side.commands.recv();
             side.cancel.clear();
             let start = Instant::now();
@@ -140,7 +145,7 @@ mod tests {
     #[test]
     fn a_watcher_that_fails_cancels_the_job_and_its_error_is_the_result() {
         let (handle, side) = engine_channel();
-        let engine = std::thread::spawn(move || {
+        let engine = spawn(move || {
             let _ = side.events.send(Event::StageStarted { job: JobId(1), size: 64, steps: 2 });
             let start = Instant::now();
             while !side.cancel.is_cancelled() && start.elapsed() < Duration::from_secs(10) {

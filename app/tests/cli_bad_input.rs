@@ -1,5 +1,7 @@
 //! Wrong calls that are refused before the engine is asked. `cli_bad_models.rs` has those that it takes a model to refuse.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a broken fixture is a failed test")]
+
 mod common;
 
 use std::ffi::OsString;

@@ -1,5 +1,7 @@
 //! Wrong calls that it takes a model, or the engine, to refuse. Damaged models are made from the default one in a folder of the test's.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a broken fixture is a failed test")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The binary as a process: help, speed of its start, readers that go away.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a broken fixture is a failed test")]
+
 mod common;
 
 use std::io::{BufRead as _, BufReader};

@@ -250,6 +250,7 @@ fn inside_fused_expressions_and_not_contiguous() {
 
 /// burn gives each thread a stream of its own: ours has to see what another one still has to run.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a test's thread ends with the test")]
 fn an_input_that_another_thread_queued() {
     for device in devices() {
         let values = normal(3 * 64 * 64, 21, 1.0);

@@ -53,7 +53,7 @@ fn cases() -> Vec<PathBuf> {
     all
 }
 
-fn config_of(case: &PathBuf) -> SamplerConfig {
+fn config_of(case: &std::path::Path) -> SamplerConfig {
     let about = json(case.join("case.json"));
     let mut config = from_diffusers(&json(case.join("scheduler_config.json"))).expect("a scheduler that is supported");
     config.steps = Steps::Count(u32::try_from(about["steps"].as_u64().expect("steps")).expect("few steps"));
@@ -69,7 +69,7 @@ fn config_of(case: &PathBuf) -> SamplerConfig {
 }
 
 /// Runs one case; returns the largest scaled error over its steps.
-fn run(case: &PathBuf, device: &Device) -> f32 {
+fn run(case: &std::path::Path, device: &Device) -> f32 {
     let config = config_of(case);
     let io = read_safetensors(&case.join("io.safetensors"));
     let mut noise = Recorded::default();

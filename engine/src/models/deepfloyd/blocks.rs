@@ -63,6 +63,7 @@ impl Block {
     pub fn ascend(&self, mut h: Tensor<4>, context: &Context, skips: &mut Vec<Tensor<4>>) -> Tensor<4> {
         for layer in &self.layers {
             // `up_blocks` made the layers from the same counts as `down_blocks`.
+            #[allow(clippy::expect_used, reason = "a list made of the same counts")]
             let skip = skips.pop().expect("as many skips as layers on the way up");
             h = run(layer, Tensor::cat(vec![h, skip], 1), context);
         }

@@ -285,6 +285,7 @@ impl Fields {
         let ups = self.up_block_types.iter().rev();
         let types = self.down_block_types.iter().zip(ups);
         let numbers = self.block_out_channels.iter().zip(layers).zip(heads.into_iter().zip(cross));
+        #[allow(clippy::type_complexity, reason = "the shape of the zipped columns")]
         let level = |(((&channels, layers), (head_dim, only_cross)), (down, up)): (
             ((&usize, usize), (usize, bool)),
             (&String, &String),

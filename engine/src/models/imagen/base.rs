@@ -97,6 +97,7 @@ impl Base {
         for level in &self.up {
             for block in &level.blocks {
                 // One skip a block: `load` made the list from the same counts.
+                #[allow(clippy::expect_used, reason = "a list made of the same counts")]
                 let skip = skips.pop().expect("as many skips as blocks on the way up");
                 h = stage(block, Tensor::cat(vec![h, skip], 1), emb, c);
             }

@@ -92,6 +92,7 @@ impl Efficient {
             if block.stride > 1 {
                 h = upsample(h, block.stride);
             }
+            #[allow(clippy::expect_used, reason = "a list made of the same counts")]
             let skip = skips.pop().expect("as many blocks up as down");
             h = block.conv.forward(h) + skip * std::f32::consts::FRAC_1_SQRT_2;
         }

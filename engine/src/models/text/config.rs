@@ -185,7 +185,7 @@ impl BertConfig {
             ("type_vocab_size", self.type_vocab_size),
         ])?;
         eps(self.layer_norm_eps)?;
-        if self.hidden_size % self.num_attention_heads != 0 {
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return Err(format!(
                 "hidden_size {} is not a multiple of num_attention_heads {}",
                 self.hidden_size, self.num_attention_heads

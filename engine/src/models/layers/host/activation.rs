@@ -14,7 +14,7 @@ const CHUNK: usize = 1 << 14;
 pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     let shape = x.dims();
     update(host(x), shape, |values| {
-        values.par_chunks_mut(CHUNK).for_each(|chunk| apply(chunk, Affine::IDENTITY, Some(activation)))
+        values.par_chunks_mut(CHUNK).for_each(|chunk| apply(chunk, Affine::IDENTITY, Some(activation)));
     })
 }
 

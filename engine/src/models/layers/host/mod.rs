@@ -22,6 +22,7 @@ pub(super) fn is_host<const D: usize>(x: &Tensor<D>) -> bool {
 }
 
 /// The tensor as the CPU backend holds it, contiguous from its first value. Only for tensors that [`is_host`] accepts.
+#[allow(clippy::expect_used, reason = "the caller asked is_host")]
 fn host<const D: usize>(x: Tensor<D>) -> FlexTensor {
     let x = x.try_into_primitive::<Flex>().expect("is_host was asked before, and a layer's tensors share its device");
     let whole = x.layout().contiguous_offsets() == Some((0, x.storage::<f32>().len()));
