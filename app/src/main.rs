@@ -11,6 +11,7 @@ use imagen_app::{args, run};
 use imagen_engine::runtime as engine;
 
 fn main() -> ExitCode {
+    quiet_wayland();
     match args::read(std::env::args_os()) {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(task)) => finish(work(task)),
@@ -34,4 +35,14 @@ fn finish(result: Result<(), AppError>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     write_line(&mut std::io::stderr(), &error.line());
     ExitCode::from(error.exit_code())
+}
+
+/// The Vulkan loader asks Wayland's library for a display even where none is wanted, and that library prints "error: XDG_RUNTIME_DIR
+/// is invalid or not set" among our own lines.
+fn quiet_wayland() {
+    const NAME: &str = "XDG_RUNTIME_DIR";
+    if cfg!(target_os = "linux") && std::env::var_os(NAME).is_none() {
+        // SAFETY: the first thing in `main`: no other thread reads the environment yet.
+        unsafe { std::env::set_var(NAME, std::env::temp_dir()) };
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use imagen_protocol::{EngineError, StageSettings, Steps};
+use imagen_protocol::{EngineError, StageSettings, Steps, Threshold};
 
 use super::card;
 use super::error::{setting, text, weights};
@@ -22,6 +22,7 @@ const MAX_TOKENS: usize = 77;
 const GUIDANCE: [f64; 2] = [7.0, 4.0];
 const STEPS: [u32; 2] = [100, 50];
 const NOISE_LEVEL: f64 = 0.25;
+const NO_CAP: f64 = 100.0;
 
 /// # Errors
 /// [`EngineError::Model`]: no card and no part of IF, a first stage or a text encoder that is missing, files that are damaged.
@@ -71,12 +72,17 @@ fn open_stage(folder: &Path) -> Result<Stage, EngineError> {
     let low_res = if config.noise_level { Some(low_res(folder)?) } else { None };
     let at = usize::from(low_res.is_some());
     let size = config.sample_size.and_then(|s| u32::try_from(s).ok()).unwrap_or([64, 256][at]);
+    // diffusers writes a huge `sample_max_value` for "no cap".
+    let threshold = match sampler.threshold {
+        Threshold::Dynamic { percentile, cap } => Threshold::Dynamic { percentile, cap: cap.filter(|c| *c < NO_CAP) },
+        other => other,
+    };
     let defaults = StageSettings {
         steps: Steps::Count(STEPS[at]),
         sampler: sampler.sampler,
         eta: 0.0,
         guidance_weight: GUIDANCE[at],
-        threshold: sampler.threshold,
+        threshold,
         aug_level: low_res.is_some().then_some(NOISE_LEVEL),
     };
     Ok(Stage { size, files, network: NetworkConfig::DeepFloyd(config), sampler, defaults, low_res, text: 0 })

@@ -41,7 +41,7 @@ fn bench(folder: &std::path::Path, stage: &serde_json::Value, batch: usize, toke
         aug_level: config.common().low_res.then(|| vec![0.1; batch]),
     };
     let pass = || read(unet.forward(picture(1.0), &vec![500.0; batch], &conditioning));
-    let checksum: f32 = pass().iter().map(|v| v.abs()).sum();
+    let checksum: f64 = pass().iter().map(|v| f64::from(v.abs())).sum();
     let mut times: Vec<f64> = (0..15)
         .map(|_| {
             let start = Instant::now();

