@@ -85,7 +85,7 @@ pub fn open(dir: &Path) -> Result<Model, EngineError> {
     let card = read(&path)?;
     let text_dir = inside(dir, &card.text_encoder.path).ok_or_else(|| outside(&path, &card.text_encoder.path))?;
     let encoder = TextEncoder::open(&text_dir, card.text_encoder.max_tokens).map_err(text)?;
-    let kind = encoder.info().map_err(text)?.family;
+    let kind = encoder.model().family();
     if kind != card.text_encoder.kind {
         let problem = format!("the card's text encoder is {:?} and the folder holds {kind:?}", card.text_encoder.kind);
         return Err(refused(&path, problem));

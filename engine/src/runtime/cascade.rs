@@ -99,7 +99,7 @@ impl Job<'_> {
         if !keep {
             resident.networks.clear();
         }
-        let total = part.encoder.info().map(|i| i.file_bytes).unwrap_or(0);
+        let total = part.encoder.model().file_bytes();
         let progress = self.loading("text encoder".into(), total);
         let prompts = [self.request.prompt.as_str(), self.request.negative_prompt.as_str()];
         let states = resident.texts.encode(part, prompts, self.device, &progress)?;

@@ -52,19 +52,29 @@ impl TextModel {
         &self.config
     }
 
+    /// `"t5"` or `"bert"`.
+    pub fn family(&self) -> &'static str {
+        match self.config {
+            TextConfig::T5(_) => "t5",
+            TextConfig::Bert(_) => "bert",
+        }
+    }
+
+    /// Bytes of all tensors in the files.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.total_bytes()
+    }
+
     /// # Errors
     /// None but for a network that cannot be described.
     pub fn info(&self) -> Result<TextInfo, TextError> {
         let loader = Loader::new(WeightSource::Describe, &Device::flex());
         self.network(&loader.root())?;
         Ok(TextInfo {
-            family: match self.config {
-                TextConfig::T5(_) => "t5",
-                TextConfig::Bert(_) => "bert",
-            },
+            family: self.family(),
             parameters: loader.parameters() + (self.config.vocab_size() * self.config.width()) as u64,
             dtypes: self.files.iter().map(|(_, entry)| format!("{:?}", entry.dtype)).collect(),
-            file_bytes: self.files.total_bytes(),
+            file_bytes: self.file_bytes(),
             files: self.paths.clone(),
             width: self.config.width(),
             vocab_size: self.config.vocab_size(),
