@@ -23,6 +23,8 @@ const STAGED: &str = "A setting is one value for all stages (--steps 30), a valu
 
 #[derive(Debug, Subcommand)]
 pub enum Task {
+    /// Open the window: what `imagen` does by itself
+    Window,
     /// Make pictures of a prompt
     #[command(after_help = STAGED)]
     Generate(Box<GenerateArgs>),
@@ -165,10 +167,7 @@ pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Option<Task>, Ap
     let args: Vec<OsString> = args.into_iter().collect();
     match Cli::try_parse_from(&args) {
         Ok(Cli { task: Some(task) }) => Ok(Some(task)),
-        Ok(Cli { task: None }) => {
-            let _ = Cli::command().print_help();
-            Ok(None)
-        }
+        Ok(Cli { task: None }) => Ok(Some(Task::Window)),
         Err(e) if e.use_stderr() => Err(AppError::Usage(usage_line(&e.render().to_string(), &args))),
         Err(help) => {
             // A reader that went away (`imagen --help | head -1`) has what it wanted.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use imagen_protocol::{EngineError, Event, GenerateRequest, ModelInfo, RgbImage, StagePlan, StepReport};
+use imagen_protocol::{EngineError, Event, GenerateRequest, ModelInfo, RgbImage, StageOverrides, StagePlan, StepReport};
 
 use crate::args::CompareArgs;
 use crate::atomic::{self, Existing};
@@ -26,7 +26,7 @@ use crate::staged::Mode;
 const MAX_CELLS: usize = 64;
 const CSV_HEADER: &str = "guidance,threshold,size,step,steps,s,clipped\n";
 
-/// Draws every cell's picture, then writes the grid and the table beside it.
+/// Draws every cell's picture in one job, then writes the grid and the table beside it.
 ///
 /// # Errors
 /// Wrong settings or paths, before any work; then the engine's, or a file that cannot be written.
@@ -35,24 +35,16 @@ pub fn run(args: &CompareArgs, runtime: Runtime<'_>, output: &mut Output<'_>, in
     let plan = Plan::new(args, &model)?;
     let files = Files::new(args, &plan)?;
     let mut progress = progress::choose(output, false);
-    progress.begin(&plan.base, &plan.stages);
+    progress.begin(&plan.request, &plan.stages);
     let mut session = Session::new((runtime.start)(args.job.device), interrupt);
-    let mut result = Collected::default();
-    let mut outcome = Ok(());
-    for (index, cell) in plan.cells.iter().enumerate() {
-        progress.remark(&format!("cell {} of {}: w = {}, {}", index + 1, plan.cells.len(), cell.guidance, cell.mode.name()));
-        outcome = session.run(cell.request.clone(), &mut |event| {
-            if !licenses::shown_before(event) {
-                progress.event(event);
-            }
-            result.event(cell, event);
-            Ok(())
-        });
-        if outcome.is_err() {
-            break;
+    let mut result = Collected { tables: vec![String::new(); plan.cells.len()], ..Collected::default() };
+    let outcome = session.run(plan.request.clone(), &mut |event| {
+        if !licenses::shown_before(event) {
+            progress.event(event);
         }
-        result.finish_cell()?;
-    }
+        result.event(&plan, event);
+        Ok(())
+    });
     session.close();
     if let Err(error) = &outcome {
         progress.failed(error);
@@ -65,17 +57,16 @@ pub fn run(args: &CompareArgs, runtime: Runtime<'_>, output: &mut Output<'_>, in
     Ok(())
 }
 
-/// One picture of the grid.
+/// One picture of the grid: a column of the request.
 #[derive(Debug)]
 struct Cell {
     guidance: f64,
     mode: Mode,
-    request: GenerateRequest,
 }
 
 #[derive(Debug)]
 struct Plan {
-    base: GenerateRequest,
+    request: GenerateRequest,
     stages: Vec<StagePlan>,
     /// Row by row.
     cells: Vec<Cell>,
@@ -91,33 +82,32 @@ impl Plan {
     fn new(args: &CompareArgs, model: &ModelInfo) -> Result<Self, AppError> {
         let first = model.stages.first().ok_or_else(|| no_stages(model))?;
         let stage = args.stage.unwrap_or(first.size);
-        let base = base_request(args, model, stage)?;
-        let stages = base.plan(&model.stages)?;
+        let mut request = base_request(args, model, stage)?;
+        let stages = request.plan(&model.stages)?;
         let varied = stages
             .iter()
             .find(|s| s.size == stage)
             .ok_or_else(|| setting_error("stage", stage, "one that runs: at most --until"))?;
         let default = model.stages.iter().find(|s| s.size == stage).map_or(varied.settings.threshold, |s| s.defaults.threshold);
         check_size(args)?;
-        let cells = args.threshold.iter().flat_map(|&mode| args.guidance.iter().map(move |&guidance| (mode, guidance)));
-        let cells = cells.map(|(mode, guidance)| {
-            let mut request = base.clone();
-            let user = request.stages.entry(stage).or_default();
-            user.guidance_weight = Some(guidance);
-            user.threshold = Some(with_mode(Some(mode), varied.settings.threshold, default));
-            request.plan(&model.stages)?;
-            Ok(Cell { guidance, mode, request })
-        });
+        let cells = args.threshold.iter().flat_map(|&mode| args.guidance.iter().map(move |&guidance| Cell { mode, guidance }));
+        let cells: Vec<Cell> = cells.collect();
+        let column = |cell: &Cell| {
+            let threshold = Some(with_mode(Some(cell.mode), varied.settings.threshold, default));
+            let overrides = StageOverrides { guidance_weight: Some(cell.guidance), threshold, ..StageOverrides::default() };
+            [(stage, overrides)].into()
+        };
+        request.columns = cells.iter().map(column).collect();
         let size = stages.last().map_or(stage, |s| s.size);
-        let cells = cells.collect::<Result<Vec<_>, AppError>>()?;
+        request.plan(&model.stages)?;
         let columns = args.guidance.iter().map(|w| format!("w = {w}")).collect();
         let rows = args.threshold.iter().map(|m| m.name().to_owned()).collect();
-        Ok(Self { base, stages, cells, columns, rows, stage, size })
+        Ok(Self { request, stages, cells, columns, rows, stage, size })
     }
 
     fn titles(&self) -> [String; 2] {
-        let made = format!("seed {}, {} pixels, stage {} varies", self.base.seed, self.size, self.stage);
-        [format!("\"{}\"", one_line(&self.base.prompt)), made]
+        let made = format!("seed {}, {} pixels, stage {} varies", self.request.seed, self.size, self.stage);
+        [format!("\"{}\"", one_line(&self.request.prompt)), made]
     }
 }
 
@@ -158,37 +148,35 @@ fn no_stages(model: &ModelInfo) -> AppError {
 /// What the engine has told so far.
 #[derive(Debug, Default)]
 struct Collected {
-    table: String,
+    /// Lines of each cell: cells run together, the table tells one after the other.
+    tables: Vec<String>,
     device: String,
     model: String,
-    /// Of the running cell: its last finished stage.
-    latest: Option<RgbImage>,
+    /// Of the last finished stage, a picture a cell.
     pictures: Vec<RgbImage>,
 }
 
 impl Collected {
-    fn event(&mut self, cell: &Cell, event: &Event) {
+    fn event(&mut self, plan: &Plan, event: &Event) {
         match event {
             Event::Ready { device } => self.device.clone_from(&device.name),
             Event::JobStarted { model, .. } => self.model.clone_from(model),
-            Event::StepFinished { report, .. } => self.row(cell, report),
-            Event::StageFinished { images, .. } => self.latest = images.first().cloned(),
+            Event::StepFinished { report, .. } => self.rows(plan, report),
+            Event::StageFinished { images, .. } => self.pictures.clone_from(images),
             _ => {}
         }
     }
 
-    fn row(&mut self, cell: &Cell, report: &StepReport) {
-        let value = |values: &[f32]| values.first().map(f32::to_string).unwrap_or_default();
-        let (s, clipped) = (value(&report.s), value(&report.clipped));
-        let StepReport { size, step, steps, .. } = report;
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.table, "{},{},{size},{step},{steps},{s},{clipped}", cell.guidance, cell.mode.name());
-    }
-
-    fn finish_cell(&mut self) -> Result<(), AppError> {
-        let picture = self.latest.take().ok_or(EngineError::Internal { message: "a job finished without a picture".into() })?;
-        self.pictures.push(picture);
-        Ok(())
+    /// A report's steps count on where one group of cells follows another; the table counts each cell's own.
+    fn rows(&mut self, plan: &Plan, report: &StepReport) {
+        let size = report.size;
+        let steps = plan.stages.iter().find(|s| s.size == size).map_or(report.steps, |s| s.steps);
+        let step = report.step.saturating_sub(1) % steps.max(1) + 1;
+        let cells = plan.cells.iter().zip(&mut self.tables).skip(report.first as usize);
+        for ((cell, table), (s, clipped)) in cells.zip(report.s.iter().zip(&report.clipped)) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(table, "{},{},{size},{step},{steps},{s},{clipped}", cell.guidance, cell.mode.name());
+        }
     }
 }
 
@@ -202,7 +190,7 @@ struct Files {
 
 impl Files {
     fn new(args: &CompareArgs, plan: &Plan) -> Result<Self, AppError> {
-        let default = || PathBuf::from(format!("{}-compare.png", slug(&plan.base.prompt, plan.base.seed)));
+        let default = || PathBuf::from(format!("{}-compare.png", slug(&plan.request.prompt, plan.request.seed)));
         let grid = with_png(args.out.clone().unwrap_or_else(default));
         if grid.is_dir() {
             return Err(file_error(&grid, "is a folder", "give a file name such as grid.png"));
@@ -216,7 +204,7 @@ impl Files {
 
     fn write(&self, plan: &Plan, result: Collected) -> Result<(), AppError> {
         let settings = serde_json::json!({
-            "app": APP, "model": result.model, "device": result.device, "request": plan.base, "stages": plan.stages,
+            "app": APP, "model": result.model, "device": result.device, "request": plan.request, "stages": plan.stages,
             "stage": plan.stage, "columns": plan.columns, "rows": plan.rows,
         });
         let titles = plan.titles();
@@ -225,7 +213,7 @@ impl Files {
         let drawn = grid::draw(&grid).ok_or(EngineError::Internal { message: "pictures of different sizes in a grid".into() })?;
         let texts = [("Title", title.as_str()), ("imagen-compare", &settings.to_string())];
         atomic::write(&self.grid, &png::encode(&drawn, &texts, false)?, self.existing)?;
-        atomic::write(&self.table, format!("{CSV_HEADER}{}", result.table).as_bytes(), self.existing)
+        atomic::write(&self.table, format!("{CSV_HEADER}{}", result.tables.concat()).as_bytes(), self.existing)
     }
 }
 

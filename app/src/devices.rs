@@ -36,8 +36,12 @@ pub fn run(args: &DevicesArgs, runtime: Runtime<'_>, output: &mut Output<'_>) {
 
 /// The engine's rule: the first adapter that is hardware and can run the kernels, else the CPU.
 fn automatic(adapters: &[Adapter]) -> String {
-    let best = adapters.iter().find(|a| a.kind != AdapterKind::Software && a.unusable.is_none());
-    best.map_or_else(|| "cpu".into(), |a| format!("gpu:{}", a.index))
+    best(adapters).map_or_else(|| "cpu".into(), |a| format!("gpu:{}", a.index))
+}
+
+/// What the engine takes when it may choose; `None` is the CPU.
+pub fn best(adapters: &[Adapter]) -> Option<&Adapter> {
+    adapters.iter().find(|a| a.kind != AdapterKind::Software && a.unusable.is_none())
 }
 
 fn lines(adapter: &Adapter) -> Vec<String> {
@@ -66,7 +70,8 @@ fn features(adapter: &Adapter) -> String {
     all.into_iter().filter(|(has, _)| *has).map(|(_, name)| format!(", {name}")).collect()
 }
 
-fn kind(kind: AdapterKind) -> &'static str {
+/// What a kind of adapter is called.
+pub fn kind(kind: AdapterKind) -> &'static str {
     match kind {
         AdapterKind::Discrete => "discrete",
         AdapterKind::Integrated => "integrated",

@@ -105,7 +105,7 @@ impl Writer {
                 self.settings.model.clone_from(model);
                 self.settings.stages.clone_from(stages);
             }
-            Event::StepImages { size, step, images, .. } => return self.write_step(*size, *step, images),
+            Event::StepImages { size, step, first, images, .. } => return self.write_step(*size, *step, *first, images),
             Event::StageFinished { size, images, .. } => return self.write_stage(*size, images, progress),
             _ => {}
         }
@@ -115,7 +115,8 @@ impl Writer {
     fn write_stage(&mut self, size: u32, images: &[RgbImage], progress: &mut dyn Progress) -> Result<(), AppError> {
         for (index, image) in images.iter().enumerate() {
             // Counts end at 64.
-            let candidate = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
+            let number = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
+            let candidate = number.saturating_add(self.settings.request.first_candidate);
             (self.settings.size, self.settings.candidate) = (size, candidate);
             let json = self.settings.to_json()?;
             let text = png::parameters(&self.settings);
@@ -127,9 +128,12 @@ impl Writer {
         Ok(())
     }
 
-    fn write_step(&self, size: u32, step: u32, images: &[RgbImage]) -> Result<(), AppError> {
+    /// `step` counts on where one group of candidates follows another; files count each candidate's own.
+    fn write_step(&self, size: u32, step: u32, first: u32, images: &[RgbImage]) -> Result<(), AppError> {
         let Some(dir) = &self.steps else { return Ok(()) };
-        images.iter().enumerate().try_for_each(|(candidate, image)| {
+        let steps = self.settings.stages.iter().find(|plan| plan.size == size).map_or(step, |plan| plan.steps);
+        let step = step.saturating_sub(1) % steps.max(1) + 1;
+        images.iter().zip(first as usize..).try_for_each(|(image, candidate)| {
             let bytes = png::encode(image, &[], true)?;
             atomic::write_unflushed(&self.names.step(dir, candidate, size, step), &bytes, self.existing)
         })

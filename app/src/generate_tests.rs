@@ -208,3 +208,34 @@ fn settings_of_a_picture_made_from_a_picture_ask_for_it() {
     let ran = test_support::run(Task::Generate(Box::new(args)), obliging);
     assert!(ran.result.expect_err("no input").line().contains("name that picture with --from"));
 }
+
+/// Large candidates run one after the other, and the engine counts the steps of all of them.
+#[test]
+fn steps_of_candidates_that_run_in_turn_go_to_their_own_files() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let script = |command: &Command| {
+        let Command::Generate { job, request } = command else { return vec![] };
+        let images = |first| vec![test_support::flat(64, test_support::colour(request, first))];
+        let step = |(step, first)| Event::StepImages { job: *job, size: 64, step, first, images: images(first) };
+        let mut events: Vec<Event> = [(1, 0), (2, 0), (3, 1), (4, 1)].map(step).into();
+        events.push(Event::JobFinished { job: *job, seconds: 1.0 });
+        events
+    };
+    let steps = dir.path().join("steps");
+    let line = ["x", "--count", "2", "--until", "64", "--steps", "2", "--save-steps", steps.to_str().expect("UTF-8")];
+    generate_on(dir.path(), &line, script).result.expect("it works");
+    assert_eq!(names(&steps.join("64")), ["001-1.png", "001-2.png", "002-1.png", "002-2.png"]);
+}
+
+#[test]
+fn a_picture_made_again_keeps_its_number() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut settings = test_support::picture_settings("x");
+    (settings.request.first_candidate, settings.request.until) = (2, Some(64));
+    let made = dir.path().join("made.png");
+    let json = settings.to_json().expect("JSON");
+    fs::write(&made, png::encode(&test_support::flat(64, [0; 3]), &[(IMAGEN, &json)], false).expect("a PNG")).expect("written");
+    generate(dir.path(), &["--settings", made.to_str().expect("UTF-8")]).result.expect("it works");
+    let again = PictureSettings::read(&dir.path().join("apple-64.png")).expect("settings");
+    assert_eq!((again.candidate, again.request.first_candidate), (3, 2));
+}

@@ -15,7 +15,7 @@ const WHITE: u8 = 255;
 const BLACK: u8 = 16;
 
 /// What the grid shows. `cells` are squares of one size, row by row, as many as rows x columns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid {
     pub titles: [String; 2],
     pub columns: Vec<String>,

@@ -1,6 +1,7 @@
-//! The command line of imagen-wgpu. It knows the engine by its messages alone (`imagen-protocol`): only `main` knows both sides.
+//! The command line and the window of imagen-wgpu. It knows the engine by its messages alone (`imagen-protocol`): only `main` knows both sides.
 //!
-//! [`args`] -> [`request`] (with [`overrides`], [`picture`]) -> [`session`] -> [`generate`] or [`compare`] -> [`png`], [`grid`].
+//! Command line: [`args`] -> [`request`] (with [`overrides`], [`picture`]) -> [`session`] -> [`generate`] or [`compare`] -> [`png`], [`grid`]. The
+//! window: [`window`].
 
 pub mod args;
 mod atomic;
@@ -17,7 +18,7 @@ mod names;
 pub mod output;
 mod overrides;
 mod picture;
-mod png;
+pub mod png;
 mod progress;
 mod request;
 pub mod runtime;
@@ -25,6 +26,7 @@ mod session;
 mod settings;
 mod staged;
 mod units;
+pub mod window;
 
 #[cfg(test)]
 mod test_support;
@@ -49,5 +51,6 @@ pub fn run(task: Task, runtime: Runtime<'_>, output: &mut Output<'_>, interrupt:
             Ok(())
         }
         Task::Settings(args) => settings::run(&args, output),
+        Task::Window => Err(AppError::Usage("the window needs a program of its own; run `imagen`".into())),
     }
 }

@@ -1,13 +1,15 @@
-//! The binary `imagen`: plugs the engine into the command line.
+//! The binary `imagen`: plugs the engine into the command line and the window.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use imagen_app::error::AppError;
 use imagen_app::interrupt::Interrupt;
 use imagen_app::output::{Output, write_line};
 use imagen_app::runtime::Runtime;
-use imagen_app::{args, run};
+use imagen_app::window::ports::{Folders, Ports};
+use imagen_app::{args, run, window};
 use imagen_engine::runtime as engine;
 
 fn main() -> ExitCode {
@@ -20,6 +22,9 @@ fn main() -> ExitCode {
 }
 
 fn work(task: args::Task) -> Result<(), AppError> {
+    if matches!(task, args::Task::Window) {
+        return window::run(ports());
+    }
     let runtime = Runtime {
         start: &engine::start,
         inspect: &engine::inspect,
@@ -29,6 +34,17 @@ fn work(task: args::Task) -> Result<(), AppError> {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let terminal = err.is_terminal();
     run(task, runtime, &mut Output { out: &mut out, err: &mut err, terminal }, Interrupt::install())
+}
+
+fn ports() -> Ports {
+    Ports {
+        start: Arc::new(engine::start),
+        inspect: Arc::new(engine::inspect),
+        find_models: Arc::new(engine::find_models),
+        adapters: Arc::new(engine::adapters),
+        token_counter: Arc::new(engine::token_counter),
+        folders: Folders::of_user(),
+    }
 }
 
 fn finish(result: Result<(), AppError>) -> ExitCode {

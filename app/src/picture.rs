@@ -50,6 +50,18 @@ pub fn load(path: &Path, sizes: &[u32]) -> Result<Input, AppError> {
     Ok(Input { input: StageInput { size, images: vec![image] }, remarks })
 }
 
+/// The whole picture, on white, no side longer than `side`; a smaller one stays as it is.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_scaled(path: &Path, side: u32) -> Result<RgbImage, AppError> {
+    let picture = decode(path)?;
+    let fits = picture.width() <= side && picture.height() <= side;
+    let small = if fits { picture } else { picture.thumbnail(side, side) }.into_rgba8();
+    let pixels: Vec<u8> = small.pixels().flat_map(|&p| flatten(p)).collect();
+    RgbImage::new(small.width(), small.height(), pixels).ok_or_else(|| file_error(path, "has no pixels", "give another picture"))
+}
+
 fn decode(path: &Path) -> Result<DynamicImage, AppError> {
     let cannot = |e: &dyn std::fmt::Display| file_error(path, format!("cannot be read: {e}"), "give a PNG, JPEG or WebP picture");
     let file = File::open(path).map_err(|e| cannot(&e))?;
@@ -100,13 +112,16 @@ fn too_small(path: &Path, width: u32, height: u32, sizes: &[u32]) -> AppError {
 /// Laid on white before it is scaled, so that invisible colours do not bleed in.
 fn over_white(picture: &RgbaImage, size: u32) -> Vec<u8> {
     let flat = RgbaImage::from_fn(picture.width(), picture.height(), |x, y| {
-        let Rgba([r, g, b, a]) = *picture.get_pixel(x, y);
-        let on_white = |c: u8| blend(c, a);
-        Rgba([on_white(r), on_white(g), on_white(b), 255])
+        let [r, g, b] = flatten(*picture.get_pixel(x, y));
+        Rgba([r, g, b, 255])
     });
     let exact = flat.width() == size;
     let scaled = if exact { flat } else { image::imageops::resize(&flat, size, size, FilterType::CatmullRom) };
     scaled.pixels().flat_map(|p| [p.0[0], p.0[1], p.0[2]]).collect()
+}
+
+fn flatten(Rgba([r, g, b, a]): Rgba<u8>) -> [u8; 3] {
+    [r, g, b].map(|c| blend(c, a))
 }
 
 /// c over white at opacity a, rounded.

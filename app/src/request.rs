@@ -50,6 +50,7 @@ pub fn prepare(args: &GenerateArgs, stored: Option<&PictureSettings>, model: &Mo
     request.negative_prompt = negative.unwrap_or_default();
     request.seed = args.job.seed.or(old.map(|r| r.seed)).unwrap_or_else(draw_seed);
     request.count = args.count.or(old.map(|r| r.count)).unwrap_or(1);
+    request.first_candidate = old.map_or(0, |r| r.first_candidate);
     request.until = args.job.until.or(old.and_then(|r| r.until));
     request.model = model_folder(args, stored);
     request.every_step = args.save_steps.is_some();
@@ -154,11 +155,12 @@ mod tests {
         let mut old = picture_settings("a red apple");
         old.request.seed = 11;
         old.request.until = Some(64);
+        old.request.first_candidate = 5;
         old.stages[0].settings.steps = Steps::Count(99);
         old.stages[0].settings.threshold = Threshold::Static;
         let args = generate_args(&["--settings", "x.png", "--guidance", "9", "--sampler", "ddim"]);
         let Prepared { request, stages, remarks } = prepare(&args, Some(&old), &model()).expect("valid");
-        assert_eq!((request.prompt.as_str(), request.seed), ("a red apple", 11));
+        assert_eq!((request.prompt.as_str(), request.seed, request.first_candidate), ("a red apple", 11, 5));
         assert_eq!(stages.len(), 1);
         assert_eq!((stages[0].steps, stages[0].settings.threshold), (99, Threshold::Static));
         assert_eq!((stages[0].settings.guidance_weight, stages[0].settings.sampler), (9.0, SamplerKind::Ddim));

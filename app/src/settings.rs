@@ -38,26 +38,32 @@ fn foreign(args: &SettingsArgs, output: &mut Output<'_>) -> Option<()> {
 }
 
 fn lines(settings: &PictureSettings) -> Vec<String> {
-    let request = &settings.request;
-    let mut lines = vec![format!("prompt      {}", printable(&request.prompt))];
-    if !request.negative_prompt.is_empty() {
-        lines.push(format!("negative    {}", printable(&request.negative_prompt)));
-    }
-    lines.push(format!("seed        {}", request.seed));
-    lines.push(format!("picture     stage {}, candidate {} of {}", settings.size, settings.candidate, request.count));
-    if let Some(input) = &request.from {
-        lines.push(format!("from        a picture of {0} x {0}, not part of this file", input.size));
-    }
-    lines.push(format!("model       {}", printable(&settings.model)));
-    lines.extend(settings.stages.iter().map(stage_line));
-    lines.push(format!("device      {}", printable(&settings.device)));
-    lines.push(format!("made by     {}", printable(&settings.app)));
-    lines
+    rows(settings).into_iter().map(|(name, value)| format!("{name:<12}{value}")).collect()
 }
 
-fn stage_line(stage: &StagePlan) -> String {
+/// Every setting by its name, as the command line prints them and the window shows them.
+pub fn rows(settings: &PictureSettings) -> Vec<(String, String)> {
+    let request = &settings.request;
+    let mut rows = vec![("prompt", printable(&request.prompt))];
+    if !request.negative_prompt.is_empty() {
+        rows.push(("negative", printable(&request.negative_prompt)));
+    }
+    rows.push(("seed", request.seed.to_string()));
+    rows.push(("picture", format!("stage {}, candidate {} of {}", settings.size, settings.candidate, request.count)));
+    if let Some(input) = &request.from {
+        rows.push(("from", format!("a picture of {0} x {0}, not part of this file", input.size)));
+    }
+    rows.push(("model", printable(&settings.model)));
+    let mut rows: Vec<(String, String)> = rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    rows.extend(settings.stages.iter().map(|stage| (format!("stage {}", stage.size), stage_text(stage))));
+    rows.push(("device".into(), printable(&settings.device)));
+    rows.push(("made by".into(), printable(&settings.app)));
+    rows
+}
+
+fn stage_text(stage: &StagePlan) -> String {
     let settings = &stage.settings;
-    let mut line = format!("{:<12}{} steps", format!("stage {}", stage.size), stage.steps);
+    let mut line = format!("{} steps", stage.steps);
     if let Steps::Named(name) = &settings.steps {
         line += &format!(" ({})", printable(name));
     }

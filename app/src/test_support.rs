@@ -104,14 +104,24 @@ pub fn answer(job: JobId, request: &GenerateRequest) -> Vec<Event> {
     let device = DeviceInfo { name: "Test device".into(), is_cpu: true, max_binding_bytes: None };
     let mut events = vec![Event::Ready { device }, Event::JobStarted { job, model: "test".into(), stages: stages.clone() }];
     for StagePlan { size, steps, .. } in stages {
-        let images = |side: u32| (0..request.count).map(|i| flat(side, colour(request, i))).collect::<Vec<_>>();
-        let many = vec![1.25; request.count as usize];
+        let pictures = u32::try_from(request.pictures()).expect("at most 64");
+        let images = |side: u32| (0..pictures).map(|i| flat(side, colour(request, i))).collect::<Vec<_>>();
+        let many = vec![1.25; request.pictures()];
         events.push(Event::StageStarted { job, size, steps });
         for step in 1..=steps {
-            let report = StepReport { size, step, steps, seconds: 0.5, s: many.clone(), clipped: vec![0.5; many.len()] };
+            let report = StepReport {
+                size,
+                step,
+                steps,
+                seconds: 0.5,
+                first: 0,
+                s: many.clone(),
+                clipped: vec![0.5; many.len()],
+                histograms: vec![],
+            };
             events.push(Event::StepFinished { job, report });
             if request.every_step {
-                events.push(Event::StepImages { job, size, step, images: images(size) });
+                events.push(Event::StepImages { job, size, step, first: 0, images: images(size) });
             }
         }
         events.push(Event::StageFinished { job, size, seconds: 5.0, images: images(size) });

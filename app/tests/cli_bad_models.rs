@@ -30,7 +30,7 @@ const SETTINGS: &[Case] = &[
     (&["generate", "x", "--threshold", "dynamic", "--cap", "0.5"], 2, "cap of stage 64 is 0.5: give a number from 1"),
     (&["generate", "x", "--threshold", "static", "--cap", "2"], 2, "cap is not used by any stage: give it with --threshold dynamic"),
     (&["compare", "x", "--stage", "128"], 2, "stage is 128: give one of this model's"),
-    (&["compare", "x", "--guidance", "1,nan"], 2, "guidance of stage 64 is NaN"),
+    (&["compare", "x", "--guidance", "1,nan"], 2, "guidance of stage 64 of column 2 is NaN"),
     (&["compare", "x", "--stage", "256", "--until", "64"], 2, "stage is 256: give one that runs"),
     // Output that cannot be.
     (&["generate", "x", "--out", "{dir}/taken.png/a"], 1, "cannot be written to"),

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use common::imagen;
 
 #[test]
-fn no_arguments_and_help_print_help() {
-    for line in [&[][..], &["--help"], &["generate", "--help"], &["--version"]] {
+fn help_and_version_are_printed() {
+    for line in [&["--help"][..], &["generate", "--help"], &["--version"]] {
         let output = imagen(Path::new(".")).args(line).output().expect("it runs");
         assert!(output.status.success() && output.stderr.is_empty(), "{line:?}");
         assert!(String::from_utf8_lossy(&output.stdout).contains("imagen"), "{line:?}");
@@ -34,7 +34,7 @@ fn help_is_there_within_50_ms() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_panic() {
-    for line in [&["--help"][..], &["devices"], &["models"], &[]] {
+    for line in [&["--help"][..], &["devices"], &["models"]] {
         let mut child =
             imagen(Path::new(".")).args(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         drop(child.stdout.take());

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use imagen_engine::diffusion::parse_python_json;
 use imagen_engine::runtime::{adapters, open_device};
 use imagen_protocol::{AdapterKind, DeviceChoice};
 use safetensors::tensor::{Dtype, SafeTensors};
@@ -18,6 +19,53 @@ pub fn repo() -> PathBuf {
 /// Where the parity cases lie: `IMAGEN_PARITY_DIR`, else the project's own copy.
 pub fn parity_dir() -> PathBuf {
     std::env::var_os("IMAGEN_PARITY_DIR").map_or_else(|| repo().join("tests/fixtures/parity"), PathBuf::from)
+}
+
+/// A JSON file, as Python writes it too.
+///
+/// # Panics
+/// If it is missing or damaged.
+pub fn read_json(path: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    parse_python_json(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// A folder of the parity suite and its `case.json`.
+pub struct ParityCase {
+    pub path: PathBuf,
+    pub meta: serde_json::Value,
+}
+
+impl ParityCase {
+    /// The folder's name.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// Every case there is, by name.
+///
+/// # Panics
+/// If there is none: a suite that tests nothing does not pass.
+pub fn all_parity_cases() -> Vec<ParityCase> {
+    let folder = parity_dir();
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut paths: Vec<PathBuf> =
+        entries.map(|e| e.expect("readable").path()).filter(|p| p.join("case.json").is_file()).collect();
+    assert!(!paths.is_empty(), "no case in {}", folder.display());
+    paths.sort();
+    paths.into_iter().map(|path| ParityCase { meta: read_json(&path.join("case.json")), path }).collect()
+}
+
+/// The cases of a kind.
+///
+/// # Panics
+/// As [`all_parity_cases`].
+pub fn parity_cases(kind: &str) -> Vec<ParityCase> {
+    let mut cases = all_parity_cases();
+    cases.retain(|case| case.meta["kind"] == kind);
+    assert!(!cases.is_empty(), "no case of kind {kind} in {}", parity_dir().display());
+    cases
 }
 
 /// A device that tests run on.

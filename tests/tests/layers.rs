@@ -4,7 +4,8 @@ use burn::tensor::module;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use imagen_engine::models::layers::{
-    Activation, Conv2d, GroupNorm, Linear, Modulation, Sinusoid, downsample, pixel_shuffle, pixel_unshuffle, upsample,
+    Activation, Conv2d, GroupNorm, Linear, Modulation, Sinusoid, beside, downsample, pixel_shuffle, pixel_shuffle_beside,
+    pixel_unshuffle, upsample,
 };
 use imagen_tests::{assert_close, devices, read};
 
@@ -136,6 +137,26 @@ fn patches_follow_pytorchs_order() {
         }
         assert_eq!(read(pixel_shuffle(patches, 2)), source, "the inverse, on {}", on.name);
         assert_eq!(read(downsample(upsample(x, 2))), source, "the mean of four equal pixels, on {}", on.name);
+    }
+}
+
+/// Our CPU forms against burn's own reshapes, at sizes with whole blocks and without.
+#[test]
+fn other_shapes_hold_the_same_values() {
+    for on in devices() {
+        for (b, c, h, w, patch) in [(2, 3, 4, 6, 2), (1, 2, 32, 40, 4), (2, 1, 16, 72, 8), (1, 5, 9, 27, 3)] {
+            let x = random(1, [b, c, h, w], &on.device);
+            let what = format!("[{b}, {c}, {h}, {w}] by {patch} on {}", on.name);
+            let patches: Tensor<6> = x.clone().reshape([b, c, h / patch, patch, w / patch, patch]).permute([0, 1, 3, 5, 2, 4]);
+            let patches: Tensor<4> = patches.reshape([b, c * patch * patch, h / patch, w / patch]);
+            assert_eq!(read(pixel_unshuffle(x.clone(), patch)), read(patches.clone()), "unshuffled {what}");
+            let more = random(2, [b, 3, h, w], &on.device);
+            let both = read(Tensor::cat(vec![x.clone(), more.clone()], 1));
+            assert_eq!(read(beside(x.clone(), more.clone())), both, "beside {what}");
+            assert_eq!(read(pixel_shuffle_beside(patches, patch, more)), both, "shuffled beside {what}");
+            let large: Tensor<6> = x.clone().reshape([b, c, h, 1, w, 1]).expand([b, c, h, patch, w, patch]);
+            assert_eq!(read(upsample(x, patch)), read(large), "upsampled {what}");
+        }
     }
 }
 

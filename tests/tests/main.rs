@@ -2,6 +2,7 @@
 
 mod diffusion_config;
 mod diffusion_identities;
+mod diffusion_images;
 mod diffusion_loop;
 mod diffusion_noise;
 mod diffusion_schedule;
@@ -17,6 +18,8 @@ mod parity_text;
 mod parity_unet;
 mod repository;
 mod runtime;
+mod runtime_columns;
+mod runtime_if_folders;
 mod shaders;
 mod text_encoder;
 mod tokenizer;

@@ -4,7 +4,7 @@ use crate::ops_support::{normal, poison, random, tensor};
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::wgpu::MemoryConfiguration;
 use burn::tensor::{Bool, DType, Device, Tensor, TensorData, module};
-use imagen_engine::ops::{attention, attention_reference, register_gpu};
+use imagen_engine::ops::{AttentionOptions, attention, attention_reference, register_gpu};
 use imagen_tests::{assert_close, devices, gpu, read};
 
 /// Largest error of a kernel, relative to the largest value: the sums are of f32, in another order.
@@ -68,7 +68,7 @@ impl Case {
 
     fn reference(self) -> Vec<f32> {
         let (q, k, v, bias, mask, scale) = self.inputs(&Device::flex());
-        read(attention_reference(q, k, v, bias, mask, scale))
+        read(attention_reference(q, k, v, AttentionOptions { bias, key_mask: mask, scale }))
     }
 }
 
@@ -79,7 +79,7 @@ fn the_table_on_every_device() {
         let mut worst = 0.0_f32;
         for case in CASES {
             let (q, k, v, bias, mask, scale) = case.inputs(&device.device);
-            let ours = read(attention(q, k, v, bias, mask, scale));
+            let ours = read(attention(q, k, v, AttentionOptions { bias, key_mask: mask, scale }));
             worst = worst.max(assert_close(&format!("{} {case:?}", device.name), &ours, &case.reference(), TOLERANCE));
         }
         println!("{}: largest error {worst:.2e}", device.name);
@@ -126,7 +126,12 @@ fn half_precision_storage() {
         for case in [CASES[0], CASES[3], CASES[5], CASES[7], CASES[15]] {
             let (q, k, v, bias, mask, scale) = case.inputs(&device.device);
             let half = |x: Tensor<4>| x.cast(DType::F16);
-            let o = attention(half(q), half(k), half(v), bias.map(|b| b.cast(DType::F16)), mask, scale);
+            let o = attention(
+                half(q),
+                half(k),
+                half(v),
+                AttentionOptions { bias: bias.map(|b| b.cast(DType::F16)), key_mask: mask, scale },
+            );
             assert_eq!(o.dtype(), DType::F16);
             let ours = read(o.cast(DType::F32));
             assert_close(&format!("{} f16 {case:?}", device.name), &ours, &case.reference(), TOLERANCE_F16);
@@ -139,7 +144,7 @@ fn more_than_65535_workgroups() {
     let device = gpu().device;
     let case = case(2, 33_000, 1, 2, 4, false, false);
     let (q, k, v, bias, mask, scale) = case.inputs(&device);
-    let ours = read(attention(q, k, v, bias, mask, scale));
+    let ours = read(attention(q, k, v, AttentionOptions { bias, key_mask: mask, scale }));
     assert_close("66,000 workgroups", &ours, &case.reference(), TOLERANCE);
 }
 
@@ -157,17 +162,17 @@ fn inputs_that_are_not_contiguous() {
             (q, k, v, Some(bias), Some(mask))
         };
         let (q, k, v, bias, mask) = make(&Device::flex());
-        let expected = read(attention_reference(q, k, v, bias, mask, 0.2));
+        let expected = read(attention_reference(q, k, v, AttentionOptions { bias, key_mask: mask, scale: 0.2 }));
         let (q, k, v, bias, mask) = make(&device.device);
-        let ours = read(attention(q, k.clone(), v, bias, mask, 0.2));
+        let ours = read(attention(q, k.clone(), v, AttentionOptions { bias, key_mask: mask, scale: 0.2 }));
         assert_close(&device.name, &ours, &expected, TOLERANCE);
 
         let columns = |device: &Device| random([batch, heads, d, queries], 6, 1.0, device).swap_dims(2, 3);
         let dense = |x: Tensor<4>| x * 1.0;
         let flex = Device::flex();
         let k_flex = random([batch, 1, keys, d], 2, 1.0, &flex).expand([batch, heads, keys, d]);
-        let expected = read(attention_reference(dense(columns(&flex)), k_flex.clone(), k_flex, None, None, 0.2));
-        let ours = read(attention(columns(&device.device), k.clone(), k, None, None, 0.2));
+        let expected = read(attention_reference(dense(columns(&flex)), k_flex.clone(), k_flex, AttentionOptions::scaled(0.2)));
+        let ours = read(attention(columns(&device.device), k.clone(), k, AttentionOptions::scaled(0.2)));
         assert_close(&format!("{} columns", device.name), &ours, &expected, TOLERANCE);
     }
 }
@@ -184,8 +189,12 @@ fn inside_fused_expressions() {
             let o = op((q, k, v, Some(bias), Some(mask), 0.25));
             read(o.clone() * 2.0 - x * o.exp())
         };
-        let expected = run(&Device::flex(), |(q, k, v, bias, mask, scale)| attention_reference(q, k, v, bias, mask, scale));
-        let ours = run(&device.device, |(q, k, v, bias, mask, scale)| attention(q, k, v, bias, mask, scale));
+        let expected = run(&Device::flex(), |(q, k, v, bias, mask, scale)| {
+            attention_reference(q, k, v, AttentionOptions { bias, key_mask: mask, scale })
+        });
+        let ours = run(&device.device, |(q, k, v, bias, mask, scale)| {
+            attention(q, k, v, AttentionOptions { bias, key_mask: mask, scale })
+        });
         assert_close(&device.name, &ours, &expected, TOLERANCE);
     }
 }
@@ -196,14 +205,24 @@ fn a_query_without_keys_gives_zeros() {
         let (q, k, v, ..) = case(2, 2, 70, 40, 8, false, false).inputs(&device.device);
         let kept: Vec<bool> = (0..80).map(|i| i >= 40).collect();
         let mask = Tensor::from_data(TensorData::new(kept, [2, 40]), &device.device);
-        let o = read(attention(q.clone(), k.clone(), v.clone(), None, Some(mask), 0.3));
+        let o = read(attention(
+            q.clone(),
+            k.clone(),
+            v.clone(),
+            AttentionOptions { key_mask: Some(mask), ..AttentionOptions::scaled(0.3) },
+        ));
         let (masked, kept) = o.split_at(o.len() / 2);
         assert!(masked.iter().all(|&x| x == 0.0), "{}: image 0 has no key", device.name);
         assert!(kept.iter().any(|&x| x != 0.0), "{}: image 1 has keys", device.name);
 
         // The same by a bias of -infinity, for query 3 of head 1.
         let bias: Vec<f32> = (0..2 * 70 * 40).map(|i| if i / 40 == 73 { f32::NEG_INFINITY } else { 0.0 }).collect();
-        let o = read(attention(q, k, v, Some(tensor(bias, [2, 70, 40], &device.device)), None, 0.3));
+        let o = read(attention(
+            q,
+            k,
+            v,
+            AttentionOptions { bias: Some(tensor(bias, [2, 70, 40], &device.device)), ..AttentionOptions::scaled(0.3) },
+        ));
         let rows: Vec<bool> = o.chunks(8).map(|row| row.iter().all(|&x| x == 0.0)).collect();
         let zero: Vec<usize> = (0..rows.len()).filter(|&row| rows[row]).collect();
         assert_eq!(zero, [73, 140 + 73], "{}", device.name);
@@ -226,24 +245,39 @@ fn nan_goes_where_it_counts_and_nowhere_else() {
         };
         // In query 66 of head 1: that row alone.
         let bad = tensor(with_nan(70 + 66), shape, &device.device);
-        let o = attention(bad.clone(), clean.clone(), clean.clone(), None, None, 0.3);
+        let o = attention(bad.clone(), clean.clone(), clean.clone(), AttentionOptions::scaled(0.3));
         assert_eq!(nan_rows(o), [136], "{}: in q", device.name);
         // In key or value 66 of head 1: all of head 1.
         let head_1: Vec<usize> = (70..140).collect();
-        let o = attention(clean.clone(), bad.clone(), clean.clone(), None, None, 0.3);
+        let o = attention(clean.clone(), bad.clone(), clean.clone(), AttentionOptions::scaled(0.3));
         assert_eq!(nan_rows(o), head_1, "{}: in k", device.name);
-        let o = attention(clean.clone(), clean.clone(), bad.clone(), None, None, 0.3);
+        let o = attention(clean.clone(), clean.clone(), bad.clone(), AttentionOptions::scaled(0.3));
         assert_eq!(nan_rows(o), head_1, "{}: in v", device.name);
         // In a masked key: nowhere.
         let kept: Vec<bool> = (0..70).map(|i| i != 66).collect();
         let mask: Tensor<2, Bool> = Tensor::from_data(TensorData::new(kept, [1, 70]), &device.device);
-        let o = attention(clean.clone(), bad.clone(), bad.clone(), None, Some(mask.clone()), 0.3);
+        let o = attention(
+            clean.clone(),
+            bad.clone(),
+            bad.clone(),
+            AttentionOptions { key_mask: Some(mask.clone()), ..AttentionOptions::scaled(0.3) },
+        );
         assert_eq!(nan_rows(o), [] as [usize; 0], "{}: masked", device.name);
-        let o = attention_reference(clean.clone(), bad.clone(), bad, None, Some(mask), 0.3);
+        let o = attention_reference(
+            clean.clone(),
+            bad.clone(),
+            bad,
+            AttentionOptions { key_mask: Some(mask), ..AttentionOptions::scaled(0.3) },
+        );
         assert_eq!(nan_rows(o), [] as [usize; 0], "{}: masked, reference", device.name);
         // Everywhere.
         let all = clean * f32::NAN;
-        assert_eq!(nan_rows(attention(all.clone(), all.clone(), all, None, None, 0.3)).len(), 140, "{}", device.name);
+        assert_eq!(
+            nan_rows(attention(all.clone(), all.clone(), all, AttentionOptions::scaled(0.3))).len(),
+            140,
+            "{}",
+            device.name
+        );
     }
 }
 
@@ -255,8 +289,8 @@ fn scores_of_any_size() {
         let k = random([1, 1, 50, 4], 2, 1e3, &device.device);
         let v = random([1, 1, 50, 4], 3, 1.0, &device.device);
         let flex = |x: &Tensor<4>| Tensor::from_data(x.clone().try_into_data().expect("readback"), &Device::flex());
-        let expected = read(attention_reference(flex(&q), flex(&k), flex(&v), None, None, 1.0));
-        assert_close(&device.name, &read(attention(q, k, v, None, None, 1.0)), &expected, TOLERANCE);
+        let expected = read(attention_reference(flex(&q), flex(&k), flex(&v), AttentionOptions::scaled(1.0)));
+        assert_close(&device.name, &read(attention(q, k, v, AttentionOptions::scaled(1.0))), &expected, TOLERANCE);
     }
 }
 
@@ -265,9 +299,9 @@ fn nothing_to_attend_to_or_nobody_to_attend() {
     for device in devices() {
         let some = random([1, 2, 3, 8], 1, 1.0, &device.device);
         let none: Tensor<4> = Tensor::zeros([1, 2, 0, 8], &device.device);
-        let o = attention(some.clone(), none.clone(), none.clone(), None, None, 1.0);
+        let o = attention(some.clone(), none.clone(), none.clone(), AttentionOptions::scaled(1.0));
         assert_eq!(read(o), [0.0; 48], "{}: no keys", device.name);
-        assert_eq!(attention(none, some.clone(), some, None, None, 1.0).dims(), [1, 2, 0, 8], "{}", device.name);
+        assert_eq!(attention(none, some.clone(), some, AttentionOptions::scaled(1.0)).dims(), [1, 2, 0, 8], "{}", device.name);
     }
 }
 
@@ -298,13 +332,13 @@ fn memory_grows_with_l() {
     drop(short);
 
     let long = inputs(4096);
-    let (bytes, o) = peak(&device, &long, |q, k, v| attention(q, k, v, None, None, 0.125));
+    let (bytes, o) = peak(&device, &long, |q, k, v| attention(q, k, v, AttentionOptions::scaled(0.125)));
     let ratio = bytes as f64 / tensors(4096) as f64;
     println!("peak {bytes} bytes, {ratio:.2} times inputs and output");
     assert!((1.0..3.0).contains(&ratio), "{ratio} times inputs and output");
 
     let [q, k, v] = long.map(|x| Tensor::from_data(x.try_into_data().expect("readback"), &Device::flex()));
-    let expected = read(attention_reference(q.narrow(2, 4000, 96), k, v, None, None, 0.125));
+    let expected = read(attention_reference(q.narrow(2, 4000, 96), k, v, AttentionOptions::scaled(0.125)));
     assert_close("4096 x 4096", &read(o.narrow(2, 4000, 96)), &expected, TOLERANCE);
 }
 
@@ -316,10 +350,10 @@ fn memory_that_is_not_there_fails_at_the_read() {
     let available = k.clone().narrow(2, 0, 1).try_into_data().is_ok();
     let q = random([1, 1, 2, 64], 1, 1.0, &device);
     if !available {
-        let o = attention(q.clone(), k.clone(), k, None, None, 0.1);
+        let o = attention(q.clone(), k.clone(), k, AttentionOptions::scaled(0.1));
         assert!(o.try_into_data().is_err(), "an output of nothing");
     }
-    let o = read(attention(q.clone(), q.clone(), q.clone(), None, None, 0.1));
+    let o = read(attention(q.clone(), q.clone(), q.clone(), AttentionOptions::scaled(0.1)));
     assert!(o.iter().all(|x| x.is_finite()), "the device goes on working");
 }
 
@@ -328,5 +362,5 @@ fn memory_that_is_not_there_fails_at_the_read() {
 fn a_mask_of_another_shape_is_refused() {
     let x = random([2, 1, 3, 4], 1, 1.0, &Device::flex());
     let mask = random([1, 3], 1, 1.0, &Device::flex()).greater_elem(0.0);
-    let _ = attention(x.clone(), x.clone(), x, None, Some(mask), 1.0);
+    let _ = attention(x.clone(), x.clone(), x, AttentionOptions { key_mask: Some(mask), ..AttentionOptions::scaled(1.0) });
 }

@@ -3,18 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{Bool, Tensor, TensorData};
-use imagen_engine::diffusion::{
-    AugLevel, Draw, Outcome, Recorded, SamplerConfig, StepView, augment, from_diffusers, parse_python_json, sample,
-};
+use imagen_engine::diffusion::{AugLevel, Draw, Outcome, Recorded, SamplerConfig, StepView, augment, from_diffusers, sample};
 use imagen_engine::models::text::{TextModel, Tokens};
 use imagen_engine::models::weights::{Loader, WeightFiles, WeightSource};
 use imagen_engine::models::{NetworkConfig, deepfloyd};
 use imagen_engine::runtime::{PromptStates, Resize, StagePredictor, resize};
 use imagen_protocol::Steps;
-use imagen_tests::{HostTensor, TestDevice, assert_close, devices, parity_dir, read, read_safetensors};
+use imagen_tests::{
+    HostTensor, ParityCase, TestDevice, all_parity_cases, assert_close, devices, parity_cases, parity_dir, read, read_json,
+    read_safetensors,
+};
 
 /// Of each single step.
 const TOLERANCE: f32 = 5e-3;
@@ -28,22 +29,10 @@ const NOT_YET: [&str; 2] = ["t5-gguf", "sd-x4-upscaler"];
 
 type Io = BTreeMap<String, HostTensor>;
 
-fn json(path: &Path) -> serde_json::Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    parse_python_json(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
-fn cases() -> Vec<(PathBuf, serde_json::Value)> {
-    let folder = parity_dir();
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let folders = entries.map(|e| e.expect("readable").path()).filter(|p| p.join("case.json").exists());
-    folders.map(|p| (p.clone(), json(&p.join("case.json")))).collect()
-}
-
 #[test]
 fn parity_every_case_is_of_a_known_kind() {
     let mut known = 0;
-    for (path, meta) in cases() {
+    for ParityCase { path, meta } in all_parity_cases() {
         let kind = meta["kind"].as_str().unwrap_or_else(|| panic!("{}: no kind", path.display()));
         if NOT_YET.contains(&kind) {
             println!("{}: {kind} is not supported yet", path.display());
@@ -57,9 +46,7 @@ fn parity_every_case_is_of_a_known_kind() {
 
 #[test]
 fn parity_cascade_agrees_with_diffusers() {
-    let cascades: Vec<_> = cases().into_iter().filter(|(_, meta)| meta["kind"] == "if-cascade").collect();
-    assert!(!cascades.is_empty(), "no case of kind if-cascade in {}", parity_dir().display());
-    for (path, meta) in cascades {
+    for ParityCase { path, meta } in parity_cases("if-cascade") {
         let io = read_safetensors(&path.join("io.safetensors"));
         for on in devices() {
             Cascade { path: &path, meta: &meta, io: &io, on: &on }.check();
@@ -103,7 +90,7 @@ impl Cascade<'_> {
             max_tokens: 77,
         };
         let encoder = TextModel::open(&self.path.join("text_encoder")).expect("a text encoder");
-        let encoder = encoder.load(&self.on.device, None, &|_| ()).expect("its weights");
+        let encoder = encoder.load(&self.on.device, None, &|_| ControlFlow::Continue(())).expect("its weights");
         let states = encoder.encode(&tokens).expect("states").states;
         // Rows of padding differ: attention may see them as it likes.
         let valid = tokens.mask.iter().map(|row| row.iter().filter(|m| **m).count());
@@ -199,5 +186,5 @@ impl Cascade<'_> {
 }
 
 fn sampler(folder: &Path) -> SamplerConfig {
-    from_diffusers(&json(&folder.join("scheduler_config.json"))).expect("a supported scheduler")
+    from_diffusers(&read_json(&folder.join("scheduler_config.json"))).expect("a supported scheduler")
 }

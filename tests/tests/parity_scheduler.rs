@@ -2,15 +2,11 @@
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use imagen_engine::diffusion::{
-    Draw, Outcome, Predict, Raw, Recorded, SamplerConfig, Variance, from_diffusers, parse_python_json, sample,
-};
+use imagen_engine::diffusion::{Draw, Outcome, Predict, Raw, Recorded, SamplerConfig, Variance, from_diffusers, sample};
 use imagen_protocol::{SamplerKind, Steps};
-use imagen_tests::{HostTensor, TestDevice, assert_close, devices, parity_dir, read, read_safetensors};
-use serde_json::Value;
+use imagen_tests::{HostTensor, ParityCase, TestDevice, assert_close, devices, parity_cases, read, read_json, read_safetensors};
 
 const TOLERANCE: f32 = 2e-4;
 
@@ -38,40 +34,25 @@ impl Predict for Replay<'_> {
     }
 }
 
-fn json(path: PathBuf) -> Value {
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    parse_python_json(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
-/// Every folder whose case.json says `scheduler`.
-fn cases() -> Vec<PathBuf> {
-    let folder = parity_dir();
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut all: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
-    all.retain(|case| case.join("case.json").is_file() && json(case.join("case.json"))["kind"] == "scheduler");
-    all.sort();
-    all
-}
-
-fn config_of(case: &std::path::Path) -> SamplerConfig {
-    let about = json(case.join("case.json"));
-    let mut config = from_diffusers(&json(case.join("scheduler_config.json"))).expect("a scheduler that is supported");
-    config.steps = Steps::Count(u32::try_from(about["steps"].as_u64().expect("steps")).expect("few steps"));
-    let sampler = match about["sampler"].as_str() {
+fn config_of(case: &ParityCase) -> SamplerConfig {
+    let scheduler = read_json(&case.path.join("scheduler_config.json"));
+    let mut config = from_diffusers(&scheduler).expect("a scheduler that is supported");
+    config.steps = Steps::Count(u32::try_from(case.meta["steps"].as_u64().expect("steps")).expect("few steps"));
+    let sampler = match case.meta["sampler"].as_str() {
         Some("ddpm") => SamplerKind::Ddpm,
         Some("ddim") => SamplerKind::Ddim,
         Some("dpmpp-2m") => SamplerKind::Dpmpp2m,
-        other => panic!("{}: unknown sampler {other:?}", case.display()),
+        other => panic!("{}: unknown sampler {other:?}", case.name()),
     };
-    assert_eq!(config.sampler, sampler, "{}", case.display());
-    assert_eq!(config.variance == Variance::LearnedRange, sampler == SamplerKind::Ddpm, "{}", case.display());
+    assert_eq!(config.sampler, sampler, "{}", case.name());
+    assert_eq!(config.variance == Variance::LearnedRange, sampler == SamplerKind::Ddpm, "{}", case.name());
     config
 }
 
 /// Runs one case; returns the largest scaled error over its steps.
-fn run(case: &std::path::Path, device: &Device) -> f32 {
+fn run(case: &ParityCase, device: &Device) -> f32 {
     let config = config_of(case);
-    let io = read_safetensors(&case.join("io.safetensors"));
+    let io = read_safetensors(&case.path.join("io.safetensors"));
     let mut noise = Recorded::default();
     if let Some(noises) = io.get("noises") {
         (0..noises.shape[0]).for_each(|i| noise.record(Draw::Step(i), at(noises, i)));
@@ -79,26 +60,25 @@ fn run(case: &std::path::Path, device: &Device) -> f32 {
     let mut replay = Replay { outputs: &io["model_outputs"], times: Vec::new() };
     let (mut worst, mut seen) = (0.0_f32, 0);
     let outcome = sample(&config, &mut replay, io["start"].tensor(device), &mut noise, &mut |view| {
-        let what = format!("{} step {}", case.display(), view.index);
+        let what = format!("{} step {}", case.name(), view.index);
         let expected = at(&io["samples"], view.index).try_to_vec::<f32>().expect("f32");
         worst = worst.max(assert_close(&what, &read(view.x_t.clone()), &expected, TOLERANCE));
         seen += 1;
         ControlFlow::Continue(())
     });
-    assert!(matches!(outcome.expect("the case runs"), Outcome::Finished(_)), "{}", case.display());
-    assert_eq!(replay.times, io["timesteps"].values, "{}: timesteps", case.display());
-    assert_eq!(seen, io["samples"].shape[0], "{}: steps", case.display());
+    assert!(matches!(outcome.expect("the case runs"), Outcome::Finished(_)), "{}", case.name());
+    assert_eq!(replay.times, io["timesteps"].values, "{}: timesteps", case.name());
+    assert_eq!(seen, io["samples"].shape[0], "{}: steps", case.name());
     worst
 }
 
 #[test]
 fn parity_scheduler() {
-    let cases = cases();
-    assert!(!cases.is_empty(), "{} holds no scheduler case", parity_dir().display());
+    let cases = parity_cases("scheduler");
     for TestDevice { name, device } in devices() {
         for case in &cases {
             let worst = run(case, &device);
-            println!("{:<40} {name:<40} {worst:.2e}", case.file_name().unwrap_or_default().to_string_lossy());
+            println!("{:<40} {name:<40} {worst:.2e}", case.name());
         }
     }
 }

@@ -1,26 +1,10 @@
 //! Parity with sentencepiece and transformers: cases of the kinds `tokenizer` and `t5-encoder` (shared/parity/README.md).
 
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
 
 use imagen_engine::models::text::{Padding, SentencePiece, TextModel, TextTokenizer, Tokens};
-use imagen_tests::{HostTensor, assert_close, devices, parity_dir, read, read_safetensors};
+use imagen_tests::{HostTensor, ParityCase, assert_close, devices, parity_cases, read, read_safetensors};
 use serde_json::Value;
-
-/// (folder, case.json) of every case of a kind. None at all is a failed test, not a passed one.
-fn cases(kind: &str) -> Vec<(PathBuf, Value)> {
-    let dir = parity_dir();
-    let entries = std::fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
-    let folders = entries.map(|entry| entry.expect("an entry").path());
-    let mut found: Vec<_> = folders.filter_map(|folder| Some((folder.clone(), case(&folder)?))).collect();
-    found.retain(|(_, case)| case["kind"] == kind);
-    assert!(!found.is_empty(), "{} holds no case of kind {kind}", dir.display());
-    found
-}
-
-fn case(folder: &Path) -> Option<Value> {
-    let text = std::fs::read_to_string(folder.join("case.json")).ok()?;
-    Some(serde_json::from_str(&text).expect("case.json"))
-}
 
 fn strings(value: &Value) -> Vec<String> {
     value.as_array().expect("a list").iter().map(|s| s.as_str().expect("a string").to_owned()).collect()
@@ -32,7 +16,7 @@ fn rows<T>(tensor: &HostTensor, convert: impl Fn(f64) -> T) -> Vec<Vec<T>> {
 
 #[test]
 fn tokenizer() {
-    for (folder, case) in cases("tokenizer") {
+    for ParityCase { path: folder, meta: case } in parity_cases("tokenizer") {
         let path = folder.join("tokenizer/spiece.model");
         let texts = strings(&case["texts"]);
         let model = SentencePiece::parse(&std::fs::read(&path).expect("spiece.model")).expect("a sentencepiece model");
@@ -59,7 +43,7 @@ fn unmasked(values: &[f32], tokens: &Tokens) -> Vec<f32> {
 
 #[test]
 fn t5_encoder() {
-    for (folder, case) in cases("t5-encoder") {
+    for ParityCase { path: folder, meta: case } in parity_cases("t5-encoder") {
         let io = read_safetensors(&folder.join("io.safetensors"));
         let (ids, mask) = (rows(&io["input_ids"], |v| v as u32), rows(&io["attention_mask"], |v| v != 0.0));
         let counts = mask.iter().map(|row| row.iter().filter(|&&m| m).count()).collect();
@@ -71,7 +55,7 @@ fn t5_encoder() {
             for device in devices() {
                 // The second limit splits every weight.
                 for limit in [None, Some(4096)] {
-                    let encoder = model.load(&device.device, limit, &|_| ()).expect("loads");
+                    let encoder = model.load(&device.device, limit, &|_| ControlFlow::Continue(())).expect("loads");
                     let states = encoder.encode(&tokens).expect("encodes").states;
                     let what = format!("{variant} on {}, limit {limit:?}", device.name);
                     let ours = unmasked(&read(states), &tokens);

@@ -1,31 +1,15 @@
 //! DeepFloyd IF's U-Nets against diffusers: recorded outputs, and the layouts of the published checkpoints.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use imagen_engine::models::deepfloyd::{Unet, UnetConfig};
 use imagen_engine::models::weights::{Loader, WeightFiles, WeightSource};
 use imagen_engine::models::{Conditioning, ConfigError};
-use imagen_tests::{HostTensor, assert_close, devices, parity_dir, read, read_safetensors, repo};
+use imagen_tests::{HostTensor, assert_close, devices, parity_cases, read, read_json, read_safetensors, repo};
 
 const TOLERANCE: f32 = 5e-4;
-
-fn json(path: &Path) -> serde_json::Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
-/// Folders of one kind below the parity folder.
-fn cases(kind: &str) -> Vec<PathBuf> {
-    let folder = parity_dir();
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let folders = entries.map(|e| e.expect("readable").path()).filter(|p| p.join("case.json").exists());
-    let mut cases: Vec<_> = folders.filter(|p| json(&p.join("case.json"))["kind"] == kind).collect();
-    cases.sort();
-    assert!(!cases.is_empty(), "no case of kind {kind} in {}", folder.display());
-    cases
-}
 
 fn load(folder: &Path, device: &Device) -> Unet {
     let config = std::fs::read_to_string(folder.join("config.json")).expect("a config");
@@ -54,12 +38,11 @@ fn run(unet: &Unet, io: &BTreeMap<String, HostTensor>, device: &Device) -> Vec<f
 
 #[test]
 fn recorded_passes_agree_with_diffusers() {
-    for case in cases("if-unet") {
-        let meta = json(&case.join("case.json"));
-        let io = read_safetensors(&case.join("io.safetensors"));
+    for case in parity_cases("if-unet") {
+        let io = read_safetensors(&case.path.join("io.safetensors"));
         for on in devices() {
-            let unet = load(&case.join(meta["unet"].as_str().expect("a path")), &on.device);
-            let what = format!("{} on {}", case.file_name().expect("a name").to_string_lossy(), on.name);
+            let unet = load(&case.path.join(case.meta["unet"].as_str().expect("a path")), &on.device);
+            let what = format!("{} on {}", case.name(), on.name);
             let error = assert_close(&what, &run(&unet, &io, &on.device), &io["out"].f32(), TOLERANCE);
             println!("{what}: {error:.2e}");
         }
@@ -68,7 +51,7 @@ fn recorded_passes_agree_with_diffusers() {
 
 /// The config of a published checkpoint (tests/fixtures/deepfloyd).
 fn published(name: &str) -> serde_json::Value {
-    json(&repo().join(format!("tests/fixtures/deepfloyd/{name}.json")))
+    read_json(&repo().join(format!("tests/fixtures/deepfloyd/{name}.json")))
 }
 
 /// FNV-1a over "name AxBxC\n" for each tensor in order.
@@ -83,7 +66,7 @@ fn fingerprint(layout: &BTreeMap<String, Vec<usize>>) -> u64 {
 
 #[test]
 fn published_checkpoints_have_our_layout() {
-    let layouts = json(&repo().join("tests/fixtures/deepfloyd/layouts.json"));
+    let layouts = read_json(&repo().join("tests/fixtures/deepfloyd/layouts.json"));
     let device = Device::flex();
     for (name, parameters) in
         [("IF-I-XL", 4_304_695_110), ("IF-I-L", 935_365_830), ("IF-I-M", 371_605_830), ("IF-II-L", 1_243_277_190_u64)]

@@ -1,18 +1,18 @@
 //! The engine thread as the app meets it: commands in, events out, on real models.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use imagen_engine::runtime::{adapters, start};
 use imagen_protocol::{
-    AdapterKind, Command, DeviceChoice, EngineHandle, Event, GenerateRequest, JobId, RgbImage, StageInput, StageOverrides, Steps,
+    AdapterKind, Command, DeviceChoice, EngineHandle, Event, GenerateRequest, JobId, RgbImage, StageInput, StageOverrides,
+    StepReport, Steps,
 };
-use imagen_tests::repo;
 
-const LONG: Duration = Duration::from_secs(300);
+pub const LONG: Duration = Duration::from_secs(300);
 
 /// Every event of a job, up to its last.
-fn run(engine: &EngineHandle, job: u64, request: GenerateRequest) -> Vec<Event> {
+pub fn run(engine: &EngineHandle, job: u64, request: GenerateRequest) -> Vec<Event> {
     let job = JobId(job);
     engine.commands.send(Command::Generate { job, request: Box::new(request) }).expect("the engine lives");
     let mut events = Vec::new();
@@ -26,7 +26,7 @@ fn run(engine: &EngineHandle, job: u64, request: GenerateRequest) -> Vec<Event> 
     }
 }
 
-fn pictures(events: &[Event], of: u32) -> Vec<RgbImage> {
+pub fn pictures(events: &[Event], of: u32) -> Vec<RgbImage> {
     let found = events.iter().find_map(|e| match e {
         Event::StageFinished { size, images, .. } if *size == of => Some(images.clone()),
         _ => None,
@@ -34,12 +34,12 @@ fn pictures(events: &[Event], of: u32) -> Vec<RgbImage> {
     found.unwrap_or_else(|| panic!("no stage {of} in {events:?}"))
 }
 
-fn finished(events: &[Event]) -> bool {
+pub fn finished(events: &[Event]) -> bool {
     matches!(events.last(), Some(Event::JobFinished { .. }))
 }
 
 /// The default model's first stages, few steps.
-fn request(steps: &[(u32, u32)]) -> GenerateRequest {
+pub fn request(steps: &[(u32, u32)]) -> GenerateRequest {
     let mut request = GenerateRequest::new("a red apple");
     request.seed = 7;
     request.until = steps.last().map(|s| s.0);
@@ -49,11 +49,11 @@ fn request(steps: &[(u32, u32)]) -> GenerateRequest {
     request
 }
 
-fn cpu() -> EngineHandle {
+pub fn cpu() -> EngineHandle {
     start(DeviceChoice::Cpu)
 }
 
-fn gpu() -> EngineHandle {
+pub fn gpu() -> EngineHandle {
     let usable = adapters().into_iter().find(|a| a.unusable.is_none() && a.kind != AdapterKind::Other);
     start(DeviceChoice::Gpu(usable.expect("an adapter").index))
 }
@@ -83,7 +83,7 @@ fn a_picture_does_not_depend_on_its_batch() {
     assert!(mean_difference(&batch[0], &batch[1]) > 1.0, "candidates differ");
 }
 
-fn mean_difference(a: &RgbImage, b: &RgbImage) -> f64 {
+pub fn mean_difference(a: &RgbImage, b: &RgbImage) -> f64 {
     let sum: u64 = a.pixels().iter().zip(b.pixels()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
     sum as f64 / a.pixels().len() as f64
 }
@@ -144,46 +144,60 @@ fn a_model_that_is_not_there_leaves_the_engine_alive() {
     assert!(finished(&run(&engine, 2, request(&[(64, 1)]))));
 }
 
-/// DeepFloyd IF as people have it: stage folders side by side, the tokenizer beside the encoder.
 #[test]
-fn deepfloyd_folders_become_a_cascade() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let fixtures = repo().join("tests/fixtures/parity");
-    for part in ["stage1", "stage2", "text_encoder"] {
-        copy(&fixtures.join("if-cascade").join(part), &dir.path().join(part));
-    }
-    copy(&fixtures.join("tokenizer/tokenizer"), &dir.path().join("tokenizer"));
-    for (stage, size) in [("stage1", 32), ("stage2", 64)] {
-        set_sample_size(&dir.path().join(stage).join("unet/config.json"), size);
-    }
-    let mut request = GenerateRequest::new("Green Hat house");
-    request.model = Some(dir.path().to_owned());
-    for size in [32, 64] {
-        request.stages.insert(size, StageOverrides { steps: Some(Steps::Count(3)), ..StageOverrides::default() });
-    }
-    let events = run(&cpu(), 1, request);
-    assert!(finished(&events), "{events:?}");
-    assert_eq!(pictures(&events, 32)[0].width(), 32);
-    assert_eq!(pictures(&events, 64)[0].width(), 64);
+fn a_candidate_made_again_alone_is_the_same_picture() {
+    let engine = cpu();
+    let four = GenerateRequest { count: 4, ..request(&[(64, 3)]) };
+    let all = pictures(&run(&engine, 1, four.clone()), 64);
+    let third = GenerateRequest { count: 1, first_candidate: 2, ..four };
+    assert_eq!(pictures(&run(&engine, 2, third.clone()), 64), all[2..3]);
+    let from = |images: &[RgbImage]| Some(StageInput { size: 64, images: images.to_vec() });
+    let enlarged = GenerateRequest { count: 3, from: from(&all[..3]), ..request(&[(64, 3), (256, 1)]) };
+    let large = pictures(&run(&engine, 3, enlarged.clone()), 256);
+    let alone = GenerateRequest { count: 1, first_candidate: 2, from: from(&all[2..3]), ..enlarged };
+    assert_eq!(pictures(&run(&engine, 4, alone), 256), large[2..]);
 }
 
-/// The fixtures' configs name other sizes than the cascade was recorded with.
-fn set_sample_size(path: &Path, size: u32) {
-    let text = std::fs::read_to_string(path).expect("a config");
-    let mut config: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    config["sample_size"] = size.into();
-    std::fs::write(path, config.to_string()).expect("written");
+fn reports(events: &[Event]) -> Vec<&StepReport> {
+    let reports = events.iter().map(|event| if let Event::StepFinished { report, .. } = event { Some(report) } else { None });
+    reports.flatten().collect()
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a fixture") {
-        let path = entry.expect("readable").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).expect("a copy");
+#[test]
+fn histograms_come_with_every_step_where_they_are_asked_for() {
+    let engine = cpu();
+    let asked = GenerateRequest { histograms: true, count: 2, ..request(&[(64, 2)]) };
+    let events = run(&engine, 1, asked);
+    assert_eq!(reports(&events).len(), 2);
+    for report in reports(&events) {
+        assert_eq!(report.histograms.len(), 2, "one a picture");
+        for (histogram, s) in report.histograms.iter().zip(&report.s) {
+            assert_eq!((histogram.counts.len(), histogram.counts.iter().sum::<u32>()), (64, 3 * 64 * 64));
+            assert!(*s <= histogram.upper.max(1.0), "s {s} is a quantile of what reaches {}", histogram.upper);
         }
+    }
+    assert!(reports(&run(&engine, 2, request(&[(64, 1)]))).iter().all(|report| report.histograms.is_empty()));
+}
+
+fn memory(events: &[Event]) -> Vec<(u64, Option<u64>)> {
+    let memory = |event: &Event| {
+        if let Event::Memory { model_bytes, used_bytes } = event { Some((*model_bytes, *used_bytes)) } else { None }
+    };
+    events.iter().filter_map(memory).collect()
+}
+
+#[test]
+fn memory_is_told_as_parts_come_and_go() {
+    for (engine, counted) in [(cpu(), false), (gpu(), true)] {
+        let told = memory(&run(&engine, 1, request(&[(64, 1)])));
+        let [_, text, network, end] = told[..] else { panic!("opened, two parts loaded, one stage run: {told:?}") };
+        assert!(0 < text.0 && text.0 < network.0 && network.0 == end.0, "{told:?}");
+        assert!(told.iter().all(|(_, used)| used.is_some() == counted), "{told:?}");
+        if let Some(used) = network.1 {
+            assert!(used >= network.0, "the weights are on the device: {told:?}");
+        }
+        engine.commands.send(Command::Unload).expect("the engine lives");
+        let after = engine.events.recv_timeout(LONG).expect("the engine answers");
+        assert!(matches!(after, Event::Memory { model_bytes: 0, used_bytes } if used_bytes < network.1 || !counted), "{after:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! Text encoders against transformers (fixtures/text/generate.py, assets/models/default/golden.json), their front, and their errors.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -36,7 +37,10 @@ fn layouts_that_parity_leaves_out() {
         let mask = rows("attention_mask").iter().map(|row| row.iter().map(|&v| v != 0.0).collect()).collect();
         let tokens = tokens(ids, mask);
         for device in devices() {
-            let encoder = TextModel::open(&folder).expect("opens").load(&device.device, None, &|_| ()).expect("loads");
+            let encoder = TextModel::open(&folder)
+                .expect("opens")
+                .load(&device.device, None, &|_| ControlFlow::Continue(()))
+                .expect("loads");
             let states = read(encoder.encode(&tokens).expect("encodes").states);
             // Rows of padding attend to the text too: all rows must agree.
             let error = assert_close(name, &states, &io["last_hidden_state"].f32(), 2e-5);
@@ -82,7 +86,7 @@ fn default_models_encoder_agrees_with_transformers() {
     let encoder = TextEncoder::open(&folder.join("text_encoder"), 64).expect("opens");
     assert!(golden.texts.len() >= 6);
     for device in devices() {
-        let loaded = encoder.load(&device.device, None, &|_| ()).expect("loads");
+        let loaded = encoder.load(&device.device, None, &|_| ControlFlow::Continue(())).expect("loads");
         // Alone, and beside a longer text that makes padding.
         for (i, text) in golden.texts.iter().enumerate() {
             let expected = &states[&format!("text.{i}.states")];
@@ -136,7 +140,11 @@ fn a_t5_in_diffusers_layout_from_prompt_to_states() {
     assert_eq!((info.family, info.parameters, info.width, info.files.len()), ("t5", 143_936, 64, 3));
     assert_eq!((info.dtypes.iter().map(String::as_str).collect::<Vec<_>>(), info.file_bytes), (vec!["F32"], 4 * 143_936));
     let read_bytes = std::cell::Cell::new(0);
-    let loaded = encoder.load(&Device::flex(), None, &|bytes| read_bytes.set(read_bytes.get() + bytes)).expect("loads");
+    let count = |bytes| {
+        read_bytes.set(read_bytes.get() + bytes);
+        ControlFlow::Continue(())
+    };
+    let loaded = encoder.load(&Device::flex(), None, &count).expect("loads");
     assert_eq!(read_bytes.get(), info.file_bytes - 4 * 320 * 64, "all but the token embedding");
     let texts = ["small photo", "", &"red cat ".repeat(1 << 17), "\u{0}\u{1b}\u{7}\r\n\t"].map(String::from);
     let tokens = encoder.tokenize(&texts).expect("tokenizes");
@@ -149,7 +157,7 @@ fn a_t5_in_diffusers_layout_from_prompt_to_states() {
 #[test]
 fn states_do_not_depend_on_what_fills_a_row_up() {
     let model = TextModel::open(&fixtures().join("parity/t5-encoder/text_encoder")).expect("opens");
-    let encoder = model.load(&Device::flex(), None, &|_| ()).expect("loads");
+    let encoder = model.load(&Device::flex(), None, &|_| ControlFlow::Continue(())).expect("loads");
     let mask = vec![vec![true, true, true, false, false]];
     let first = read(encoder.encode(&tokens(vec![vec![7, 8, 1, 0, 0]], mask.clone())).expect("encodes").states);
     let other = read(encoder.encode(&tokens(vec![vec![7, 8, 1, 99, 5]], mask)).expect("encodes").states);
@@ -162,7 +170,7 @@ fn states_do_not_depend_on_what_fills_a_row_up() {
 #[test]
 fn tokens_that_do_not_fit_are_errors() {
     let model = TextModel::open(&fixtures().join("text/bert")).expect("opens");
-    let encoder = model.load(&Device::flex(), None, &|_| ()).expect("loads");
+    let encoder = model.load(&Device::flex(), None, &|_| ControlFlow::Continue(())).expect("loads");
     assert!(encoder.encode(&row(&[0, 39])).is_ok());
     let error = |tokens: &Tokens| encoder.encode(tokens).map(|_| ()).expect_err("does not fit");
     assert!(matches!(error(&row(&[0, 40])), TextError::TokenOutOfRange { id: 40, vocab_size: 40 }));
@@ -214,7 +222,7 @@ fn changed(change: impl FnOnce(&mut Tensors)) -> Result<LoadedTextEncoder, TextE
         all.iter().map(|(name, (dtype, shape, data))| (name, TensorView::new(*dtype, shape.clone(), data).expect("a view")));
     let bytes = safetensors::serialize(views, None).expect("serializes");
     std::fs::write(&path, bytes).expect("writes");
-    TextModel::open(&dir.path().join("text_encoder"))?.load(&Device::flex(), None, &|_| ())
+    TextModel::open(&dir.path().join("text_encoder"))?.load(&Device::flex(), None, &|_| ControlFlow::Continue(()))
 }
 
 fn weight_error(change: impl FnOnce(&mut Tensors)) -> WeightError {

@@ -1,5 +1,6 @@
 //! Weight files: strict accounting, conversions, splitting, and files that lie.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -72,6 +73,23 @@ fn each_tensor_is_used_once_and_each_parameter_filled() {
         Err(WeightError::Unused { count: 1, first, .. }) => assert_eq!(first, "c"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn loading_ends_with_the_tensor_at_which_it_is_broken_off() {
+    let folder = Folder::new();
+    let one = f32s(&[1.0]);
+    let tensors: Vec<_> = ["a", "b", "c"].map(|name| (name, Dtype::F32, &[1_usize][..], &one[..])).into();
+    let files = open(&folder.file("model.safetensors", &tensors)).expect("opens");
+    let read = std::cell::Cell::new(0);
+    let progress = |bytes| {
+        read.set(read.get() + bytes);
+        if read.get() < 8 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let loader = Loader::new(WeightSource::Files(&files), &Device::flex()).with_progress(&progress);
+    assert!(loader.root().tensor("a", [1]).is_ok());
+    assert!(matches!(loader.root().tensor("b", [1]), Err(WeightError::Cancelled)));
+    assert_eq!(read.get(), 8);
 }
 
 #[test]

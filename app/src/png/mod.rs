@@ -1,6 +1,7 @@
 //! PNG files that carry the settings that made them.
 
 mod a1111;
+mod a1111_read;
 mod metadata;
 
 use std::fs::File;
@@ -11,6 +12,7 @@ use imagen_protocol::{EngineError, RgbImage};
 use png::{BitDepth, ColorType, Compression, Decoder, Encoder, EncodingError, Limits};
 
 pub use a1111::parameters;
+pub use a1111_read::Parameters;
 pub use metadata::{FORMAT, PictureSettings};
 
 use crate::error::{AppError, file_error};

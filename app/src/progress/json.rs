@@ -8,7 +8,7 @@
 //! | `remark` | `message` |
 //! | `loading` | `part`, `done_bytes`, `total_bytes` |
 //! | `stage_started` | `size`, `steps` |
-//! | `step_finished` | `size`, `step` (from 1), `steps`, `seconds`, `s` and `clipped` [a number a candidate] |
+//! | `step_finished` | `size`, `step` (from 1), `steps`, `seconds`, `first` (the candidate, from 0, that the lists begin at), `s` and `clipped` [a number a candidate] |
 //! | `stage_finished` | `size`, `seconds` |
 //! | `saved` | `path`, `size`, `candidate` (from 1) |
 //! | `finished` | `seconds` |
@@ -152,7 +152,16 @@ mod tests {
         let mut json = Json::new(&mut out);
         json.begin(&GenerateRequest::new("x"), &plans(&[64]));
         json.event(&Event::StageStarted { job: JobId(1), size: 64, steps: 2 });
-        let report = StepReport { size: 64, step: 1, steps: 2, seconds: 0.5, s: vec![1.5], clipped: vec![0.25] };
+        let report = StepReport {
+            size: 64,
+            step: 1,
+            steps: 2,
+            seconds: 0.5,
+            first: 0,
+            s: vec![1.5],
+            clipped: vec![0.25],
+            histograms: vec![],
+        };
         json.event(&Event::StepFinished { job: JobId(1), report });
         json.event(&Event::StageFinished { job: JobId(1), size: 64, seconds: 1.0, images: vec![flat(64, [0; 3])] });
         json.saved(Saved { path: Path::new("a-64.png"), size: 64, candidate: 1 });
@@ -162,9 +171,9 @@ mod tests {
         json.failed(&AppError::Cancelled);
         json.failed(&EngineError::NotFinite { size: 64, step: 1 }.into());
         let expected = [
-            r#"{"event":"started","request":{"prompt":"x","negative_prompt":"","seed":0,"count":1,"model":null,"stages":{},"until":null,"from":null},"stages":[{"size":64,"steps":10,"settings":{"steps":{"count":10},"sampler":"ddpm","eta":0.0,"guidance_weight":4.0,"threshold":{"kind":"dynamic","percentile":0.95,"cap":1.5},"aug_level":null}}]}"#,
+            r#"{"event":"started","request":{"prompt":"x","negative_prompt":"","seed":0,"count":1,"first_candidate":0,"model":null,"stages":{},"until":null,"from":null},"stages":[{"size":64,"steps":10,"settings":{"steps":{"count":10},"sampler":"ddpm","eta":0.0,"guidance_weight":4.0,"threshold":{"kind":"dynamic","percentile":0.95,"cap":1.5},"aug_level":null}}]}"#,
             r#"{"event":"stage_started","size":64,"steps":2}"#,
-            r#"{"event":"step_finished","size":64,"step":1,"steps":2,"seconds":0.5,"s":[1.5],"clipped":[0.25]}"#,
+            r#"{"event":"step_finished","size":64,"step":1,"steps":2,"seconds":0.5,"first":0,"s":[1.5],"clipped":[0.25]}"#,
             r#"{"event":"stage_finished","size":64,"seconds":1.0}"#,
             r#"{"event":"saved","path":"a-64.png","size":64,"candidate":1}"#,
             r#"{"event":"loading","part":"64","done_bytes":1,"total_bytes":2}"#,

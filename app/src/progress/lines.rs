@@ -87,7 +87,16 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut lines = Lines::new(&mut out, &mut err);
         for step in 1..=1000 {
-            let report = StepReport { size: 64, step, steps: 1000, seconds: 0.5, s: vec![1.0], clipped: vec![0.0] };
+            let report = StepReport {
+                size: 64,
+                step,
+                steps: 1000,
+                seconds: 0.5,
+                first: 0,
+                s: vec![1.0],
+                clipped: vec![0.0],
+                histograms: vec![],
+            };
             lines.event(&Event::StepFinished { job: JobId(1), report });
         }
         let text = String::from_utf8(err).expect("UTF-8");
@@ -100,7 +109,16 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut lines = Lines::new(&mut out, &mut err);
         for step in 1..=3 {
-            let report = StepReport { size: 64, step, steps: 3, seconds: 1.0, s: vec![1.0], clipped: vec![0.0] };
+            let report = StepReport {
+                size: 64,
+                step,
+                steps: 3,
+                seconds: 1.0,
+                first: 0,
+                s: vec![1.0],
+                clipped: vec![0.0],
+                histograms: vec![],
+            };
             lines.event(&Event::StepFinished { job: JobId(1), report });
         }
         assert_eq!(String::from_utf8(err).expect("UTF-8").lines().count(), 3);

@@ -12,6 +12,8 @@ use imagen_protocol::{Event, GenerateRequest, StagePlan};
 use crate::error::AppError;
 use crate::output::Output;
 
+pub use words::duration;
+
 /// A file that was written.
 #[derive(Clone, Copy, Debug)]
 pub struct Saved<'a> {

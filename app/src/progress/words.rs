@@ -67,7 +67,16 @@ mod tests {
 
     #[test]
     fn the_candidate_that_clips_most_is_shown() {
-        let mut report = StepReport { size: 64, step: 1, steps: 2, seconds: 0.1, s: vec![1.0, 1.5], clipped: vec![0.25, 0.001] };
+        let mut report = StepReport {
+            size: 64,
+            step: 1,
+            steps: 2,
+            seconds: 0.1,
+            first: 0,
+            s: vec![1.0, 1.5],
+            clipped: vec![0.25, 0.001],
+            histograms: vec![],
+        };
         assert_eq!(clipping(&report), "s 1.50, clipped 25.0 %");
         report.s.clear();
         assert_eq!(clipping(&report), "");

@@ -42,10 +42,23 @@ pub struct StepReport {
     pub step: u32,
     pub steps: u32,
     pub seconds: f64,
+    /// Which of the job's pictures the first value below belongs to: a job of many pictures runs in groups.
+    pub first: u32,
     /// Threshold s of each candidate; 1 where nothing is rescaled.
     pub s: Vec<f32>,
     /// Share of values beyond the threshold, each candidate, in [0, 1].
     pub clipped: Vec<f32>,
+    /// |x0_hat| before thresholding, each candidate; empty unless [`GenerateRequest::histograms`] asked for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub histograms: Vec<Histogram>,
+}
+
+/// How |x0_hat| is distributed over `counts.len()` equal bins of [0, `upper`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// The largest value.
+    pub upper: f32,
+    pub counts: Vec<u32>,
 }
 
 /// Worth telling the user, no error.
@@ -93,6 +106,13 @@ pub enum Event {
         done_bytes: u64,
         total_bytes: u64,
     },
+    /// Memory of the device, after a part was loaded, freed or a stage ended.
+    Memory {
+        /// Weights that are loaded, text encoder included.
+        model_bytes: u64,
+        /// Everything the engine holds on the device, weights included; `None` where nobody counts it (the CPU backend).
+        used_bytes: Option<u64>,
+    },
     JobStarted {
         job: JobId,
         model: String,
@@ -114,9 +134,11 @@ pub enum Event {
         size: u32,
         /// 1-based.
         step: u32,
+        /// Which of the job's pictures `images[0]` is.
+        first: u32,
         images: Vec<RgbImage>,
     },
-    /// `images[i]` is candidate i.
+    /// `images[i]` is candidate i, or column by column ([`GenerateRequest::columns`]).
     StageFinished {
         job: JobId,
         size: u32,
@@ -143,5 +165,7 @@ pub struct Preview {
     pub size: u32,
     /// 1-based.
     pub step: u32,
+    /// Which of the job's pictures `images[0]` is.
+    pub first: u32,
     pub images: Vec<RgbImage>,
 }

@@ -15,7 +15,7 @@ mod settings;
 
 pub use channel::{CancelFlag, EngineHandle, EngineSide, PreviewSlot, engine_channel};
 pub use error::EngineError;
-pub use event::{Command, Event, JobId, Notice, Preview, StagePlan, StepReport};
+pub use event::{Command, Event, Histogram, JobId, Notice, Preview, StagePlan, StepReport};
 pub use fake::FakeEngine;
 pub use image::RgbImage;
 pub use info::{Adapter, AdapterKind, DeviceChoice, DeviceInfo, ModelInfo, StageInfo, TextEncoderInfo};

@@ -1,14 +1,33 @@
 //! What a request means on a model: which stages run, each with which settings.
 
-use crate::{EngineError, GenerateRequest, StageInfo, StagePlan, StageSettings};
+use std::collections::BTreeMap;
+
+use crate::{EngineError, GenerateRequest, StageInfo, StageOverrides, StagePlan, StageSettings, Steps};
 
 impl GenerateRequest {
-    /// The stages that run, in order, each with the user's settings on the model's `stages`.
+    /// The stages that run, in order, each with the user's settings on the model's `stages`. Of a request with columns it is what the
+    /// columns share; see [`GenerateRequest::column_plans`].
     ///
     /// # Errors
     /// [`EngineError::InvalidSetting`]: a stage that the model lacks, a setting that a stage lacks, a value out of range, an input
-    /// picture that fits no stage, or nothing left to run.
+    /// picture that fits no stage, nothing left to run, or a column that differs in more than guidance and threshold.
     pub fn plan(&self, stages: &[StageInfo]) -> Result<Vec<StagePlan>, EngineError> {
+        let base = self.base_plan(stages)?;
+        self.plan_columns(&base, stages)?;
+        Ok(base)
+    }
+
+    /// The plan of every column, in order; without columns the one plan there is.
+    ///
+    /// # Errors
+    /// As [`GenerateRequest::plan`].
+    pub fn column_plans(&self, stages: &[StageInfo]) -> Result<Vec<Vec<StagePlan>>, EngineError> {
+        let base = self.base_plan(stages)?;
+        let plans = self.plan_columns(&base, stages)?;
+        Ok(if plans.is_empty() { vec![base] } else { plans })
+    }
+
+    fn base_plan(&self, stages: &[StageInfo]) -> Result<Vec<StagePlan>, EngineError> {
         self.validate()?;
         let sizes: Vec<u32> = stages.iter().map(|s| s.size).collect();
         for &size in self.stages.keys().chain(&self.until) {
@@ -29,6 +48,13 @@ impl GenerateRequest {
         Ok(plans)
     }
 
+    fn plan_columns(&self, base: &[StagePlan], stages: &[StageInfo]) -> Result<Vec<Vec<StagePlan>>, EngineError> {
+        let plan = |(column, number): (&BTreeMap<u32, StageOverrides>, u32)| {
+            plan_column(column, base, stages).map_err(|e| of(e, &format!("column {number}")))
+        };
+        self.columns.iter().zip(1..).map(plan).collect()
+    }
+
     fn plan_stage(&self, stage: &StageInfo, sizes: &[u32]) -> Result<StagePlan, EngineError> {
         let user = self.stages.get(&stage.size).cloned().unwrap_or_default();
         if let (Some(level), None) = (user.aug_level, stage.defaults.aug_level) {
@@ -37,7 +63,7 @@ impl GenerateRequest {
             return Err(invalid(&setting, level, format!("it only to stages that enlarge a picture: {}", list(&others))));
         }
         let settings = stage.defaults.with(&user);
-        settings.validate().map_err(|e| in_stage(e, stage.size))?;
+        settings.validate().map_err(|e| of(e, &format!("stage {}", stage.size)))?;
         let steps = count_steps(&settings)?;
         Ok(StagePlan { size: stage.size, steps, settings })
     }
@@ -68,13 +94,51 @@ fn known(size: u32, sizes: &[u32]) -> Result<(), EngineError> {
     if sizes.contains(&size) { Ok(()) } else { Err(invalid("stage", size, format!("one of this model's: {}", list(sizes)))) }
 }
 
-fn in_stage(error: EngineError, size: u32) -> EngineError {
+/// The error of a setting, told whose setting it is.
+fn of(error: EngineError, whose: &str) -> EngineError {
     match error {
         EngineError::InvalidSetting { setting, value, allowed } => {
-            EngineError::InvalidSetting { setting: format!("{setting} of stage {size}"), value, allowed }
+            EngineError::InvalidSetting { setting: format!("{setting} of {whose}"), value, allowed }
         }
         other => other,
     }
+}
+
+fn plan_column(
+    column: &BTreeMap<u32, StageOverrides>,
+    base: &[StagePlan],
+    stages: &[StageInfo],
+) -> Result<Vec<StagePlan>, EngineError> {
+    let sizes: Vec<u32> = stages.iter().map(|s| s.size).collect();
+    column.keys().try_for_each(|&size| known(size, &sizes))?;
+    let plan = |plan: &StagePlan| {
+        let Some(user) = column.get(&plan.size) else { return Ok(plan.clone()) };
+        let settings = plan.settings.with(user);
+        let checked = check_shared(&plan.settings, user).and_then(|()| settings.validate());
+        checked.map_err(|e| of(e, &format!("stage {}", plan.size)))?;
+        Ok(StagePlan { settings, ..plan.clone() })
+    };
+    base.iter().map(plan).collect()
+}
+
+/// A batch goes through one list of times by one rule, so its columns differ in guidance and threshold only.
+fn check_shared(base: &StageSettings, user: &StageOverrides) -> Result<(), EngineError> {
+    let words = |steps: &Steps| match steps {
+        Steps::Count(n) => n.to_string(),
+        Steps::Named(name) => name.clone(),
+    };
+    let number = |x: Option<f64>| x.map_or_else(|| "none".into(), |x| x.to_string());
+    let sampler = |kind| format!("{kind:?}").to_lowercase();
+    let level = |level| (number(level), number(base.aug_level));
+    let settings = [
+        ("steps", user.steps.as_ref().map(|steps| (words(steps), words(&base.steps)))),
+        ("sampler", user.sampler.map(|kind| (sampler(kind), sampler(base.sampler)))),
+        ("eta", user.eta.map(|eta| (number(Some(eta)), number(Some(base.eta))))),
+        ("aug-level", user.aug_level.map(|own| level(Some(own)))),
+    ];
+    let different = settings.into_iter().find_map(|(name, pair)| pair.filter(|(own, shared)| own != shared).map(|p| (name, p)));
+    let Some((name, (own, shared))) = different else { return Ok(()) };
+    Err(invalid(name, own, format!("{shared}, as the other columns: only guidance and threshold may differ")))
 }
 
 fn invalid(setting: &str, value: impl ToString, allowed: String) -> EngineError {
@@ -141,6 +205,60 @@ mod tests {
         assert_eq!(plans[0].settings, stage(64).defaults);
     }
 
+    fn column(size: u32, f: fn(&mut StageOverrides)) -> BTreeMap<u32, StageOverrides> {
+        let mut overrides = StageOverrides::default();
+        f(&mut overrides);
+        [(size, overrides)].into()
+    }
+
+    #[test]
+    fn a_columns_settings_lie_on_the_requests() {
+        let mut request = GenerateRequest { until: Some(256), count: 2, ..GenerateRequest::new("x") };
+        request.stages.insert(64, StageOverrides { guidance_weight: Some(2.0), ..StageOverrides::default() });
+        assert_eq!(request.column_plans(&[stage(64), stage(256)]), request.plan(&[stage(64), stage(256)]).map(|p| vec![p]));
+        request.columns = vec![
+            BTreeMap::new(),
+            column(64, |o| o.threshold = Some(Threshold::Static)),
+            // What is said again is no difference.
+            column(256, |o| (o.guidance_weight, o.steps, o.aug_level) = (Some(9.0), Some(Steps::Count(64)), Some(0.1))),
+        ];
+        let plans = request.column_plans(&[stage(64), stage(256)]).expect("they differ in guidance and threshold");
+        let settings: Vec<_> =
+            plans.iter().flatten().map(|p| (p.size, p.settings.guidance_weight, p.settings.threshold)).collect();
+        let paper = Threshold::PAPER;
+        let expected = [
+            (64, 2.0, paper),
+            (256, 4.0, paper),
+            (64, 2.0, Threshold::Static),
+            (256, 4.0, paper),
+            (64, 2.0, paper),
+            (256, 9.0, paper),
+        ];
+        assert_eq!(settings, expected);
+        assert_eq!(request.pictures(), 6);
+    }
+
+    #[test]
+    fn what_columns_must_share_is_refused_by_name() {
+        let cases = [
+            (
+                column(64, |o| o.steps = Some(Steps::Count(3))),
+                "steps of stage 64 of column 2 is 3: give 16, as the other columns",
+            ),
+            (column(64, |o| o.sampler = Some(SamplerKind::Ddim)), "sampler of stage 64 of column 2 is ddim: give ddpm"),
+            (column(256, |o| o.eta = Some(0.5)), "eta of stage 256 of column 2 is 0.5: give 0"),
+            (column(256, |o| o.aug_level = Some(0.2)), "aug-level of stage 256 of column 2 is 0.2: give 0.1"),
+            (column(64, |o| o.aug_level = Some(0.2)), "aug-level of stage 64 of column 2 is 0.2: give none"),
+            (column(64, |o| o.guidance_weight = Some(f64::NAN)), "guidance of stage 64 of column 2 is NaN"),
+            (column(65, |_| ()), "stage of column 2 is 65: give one of this model's"),
+        ];
+        for (second, expected) in cases {
+            let request = GenerateRequest { columns: vec![BTreeMap::new(), second], ..GenerateRequest::new("x") };
+            let error = sizes_of(&request).expect_err(expected);
+            assert!(error.starts_with(expected), "{error} / {expected}");
+        }
+    }
+
     #[test]
     fn what_the_model_lacks_is_refused_by_name() {
         let user = |f: fn(&mut StageOverrides)| {
@@ -168,7 +286,15 @@ mod tests {
             ),
             (GenerateRequest { from: Some(StageInput { size: 64, images: vec![] }), ..base.clone() }, "from is 0 pictures"),
             (GenerateRequest { count: 0, ..base.clone() }, "count is 0"),
-            (GenerateRequest { count: 65, ..base }, "count is 65"),
+            (GenerateRequest { count: 65, ..base.clone() }, "count is 65"),
+            (
+                GenerateRequest { first_candidate: u32::MAX, ..base.clone() },
+                "first candidate is 4294967295: give at most 4294967294",
+            ),
+            (
+                GenerateRequest { count: 4, columns: vec![BTreeMap::new(); 17], ..base },
+                "columns is 17 with 4 candidates each: give at most 64 pictures",
+            ),
         ];
         for (request, expected) in cases {
             let error = sizes_of(&request).expect_err(expected);

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{EngineError, RgbImage, StageOverrides};
 
+/// Most pictures of one job: candidates times columns.
+const MAX_PICTURES: u32 = 64;
+
 /// A picture that takes the place of the stages before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageInput {
@@ -28,8 +31,11 @@ pub struct GenerateRequest {
     /// Empty: the unconditional prompt.
     pub negative_prompt: String,
     pub seed: u64,
-    /// Number of candidates; candidate i draws the noise of (seed, stage, step, i).
+    /// Number of candidates; candidate i draws the noise of (seed, stage, step, `first_candidate` + i).
     pub count: u32,
+    /// So that one candidate of many can be made again, or enlarged, alone.
+    #[serde(default)]
+    pub first_candidate: u32,
     /// Folder of the model; `None` is the default model that ships.
     pub model: Option<PathBuf>,
     /// Settings a stage, by the side of its picture; what is not named comes from the model.
@@ -37,6 +43,14 @@ pub struct GenerateRequest {
     /// Side of the last stage to run; `None` runs the whole cascade.
     pub until: Option<u32>,
     pub from: Option<StageInput>,
+    /// Settings to compare: each column's settings lie on `stages`, every column draws the same noise, and all run in one batch. Empty:
+    /// one column, `stages` as they are. Pictures and reports of a job come column by column: `images[column * count + candidate]`.
+    /// Columns may differ in guidance and threshold only. Each picture belongs to one column: not stored.
+    #[serde(skip)]
+    pub columns: Vec<BTreeMap<u32, StageOverrides>>,
+    /// Send the histogram of |x0_hat| of every step in [`crate::StepReport`]; costs a readback a step. Not stored.
+    #[serde(skip)]
+    pub histograms: bool,
     /// Send `x0_hat` of every step as [`crate::Event::StepImages`]; costs a readback a step. No property of the picture: not stored.
     #[serde(skip)]
     pub every_step: bool,
@@ -50,10 +64,13 @@ impl GenerateRequest {
             negative_prompt: String::new(),
             seed: 0,
             count: 1,
+            first_candidate: 0,
             model: None,
             stages: BTreeMap::new(),
             until: None,
             from: None,
+            columns: Vec::new(),
+            histograms: false,
             every_step: false,
         }
     }
@@ -63,13 +80,25 @@ impl GenerateRequest {
     /// # Errors
     /// [`EngineError::InvalidSetting`].
     pub fn validate(&self) -> Result<(), EngineError> {
-        if (1..=64).contains(&self.count) {
-            return Ok(());
+        let refuse = |setting: &str, value: String, allowed: String| {
+            Err(EngineError::InvalidSetting { setting: setting.into(), value, allowed })
+        };
+        if !(1..=MAX_PICTURES).contains(&self.count) {
+            return refuse("count", self.count.to_string(), format!("a whole number from 1 to {MAX_PICTURES}"));
         }
-        Err(EngineError::InvalidSetting {
-            setting: "count".into(),
-            value: self.count.to_string(),
-            allowed: "a whole number from 1 to 64".into(),
-        })
+        if self.first_candidate.checked_add(self.count).is_none() {
+            let allowed = format!("at most {}, as noise is numbered in 32 bits", u32::MAX - self.count);
+            return refuse("first candidate", self.first_candidate.to_string(), allowed);
+        }
+        if self.columns.len() * self.count as usize > MAX_PICTURES as usize {
+            let value = format!("{} with {} candidates each", self.columns.len(), self.count);
+            return refuse("columns", value, format!("at most {MAX_PICTURES} pictures in all"));
+        }
+        Ok(())
+    }
+
+    /// How many pictures each stage makes: candidates times columns.
+    pub fn pictures(&self) -> usize {
+        self.count as usize * self.columns.len().max(1)
     }
 }

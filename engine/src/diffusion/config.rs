@@ -3,7 +3,32 @@
 use imagen_protocol::{SamplerKind, StageSettings, Steps, Threshold};
 
 use super::error::{DiffusionError, in_range};
+use super::runs::{Run, runs};
 use super::{NoiseSchedule, Prediction, Step, Variance, plan};
+
+/// What may differ between the images of one batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ImageSettings {
+    pub guidance_weight: f64,
+    pub threshold: Threshold,
+}
+
+impl ImageSettings {
+    fn check(&self) -> Result<(), DiffusionError> {
+        in_range("guidance", self.guidance_weight, -1000.0, 1000.0)?;
+        if let Threshold::Dynamic { percentile, cap } = self.threshold {
+            in_range("percentile", percentile, f64::MIN_POSITIVE, 1.0)?;
+            in_range("cap", cap.unwrap_or(1.0), 1.0, f64::MAX)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<&StageSettings> for ImageSettings {
+    fn from(settings: &StageSettings) -> Self {
+        Self { guidance_weight: settings.guidance_weight, threshold: settings.threshold }
+    }
+}
 
 /// How one stage is sampled: what the model is made for, and what the user chose.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +44,8 @@ pub struct SamplerConfig {
     /// w of classifier-free guidance, applied to the network's own prediction; 1 means one forward pass a step.
     pub guidance_weight: f64,
     pub threshold: Threshold,
+    /// Guidance and threshold of each image of the batch, in place of the two above; empty where all images have those.
+    pub images: Vec<ImageSettings>,
     /// Bound of static thresholding, above 0; 1 is the paper's.
     pub clip_range: f64,
     /// DDIM: true takes eps from the thresholded x0_hat, so that x_s is what the picture on show says (the paper's x0_hat form);
@@ -44,6 +71,7 @@ impl SamplerConfig {
             eta: 0.0,
             guidance_weight: 1.0,
             threshold: Threshold::Dynamic { percentile: 0.995, cap: None },
+            images: Vec::new(),
             clip_range: 1.0,
             recompute_eps: true,
             lambda_min_clipped: f64::NEG_INFINITY,
@@ -65,9 +93,26 @@ impl SamplerConfig {
         }
     }
 
-    /// Whether a step needs the unconditional prediction too.
-    pub fn guided(&self) -> bool {
-        (self.guidance_weight - 1.0).abs() > f64::EPSILON
+    /// Guidance and threshold of each of `batch` images.
+    ///
+    /// # Errors
+    /// [`DiffusionError::Setting`] where [`SamplerConfig::images`] are not as many.
+    fn settings_of(&self, batch: usize) -> Result<Vec<ImageSettings>, DiffusionError> {
+        if self.images.is_empty() {
+            return Ok(vec![ImageSettings { guidance_weight: self.guidance_weight, threshold: self.threshold }; batch]);
+        }
+        if self.images.len() == batch {
+            return Ok(self.images.clone());
+        }
+        Err(DiffusionError::setting("images", self.images.len(), format!("settings for each of the batch's {batch} images")))
+    }
+
+    /// The batch's guidance weights, `None` where w is 1 and the conditional prediction is the result; and its thresholds.
+    #[expect(clippy::type_complexity, reason = "two lists of runs, taken apart at once")]
+    pub(super) fn runs(&self, batch: usize) -> Result<(Vec<Run<Option<f64>>>, Vec<Run<Threshold>>), DiffusionError> {
+        let settings = self.settings_of(batch)?;
+        let weight = |w: f64| ((w - 1.0).abs() > f64::EPSILON).then_some(w);
+        Ok((runs(settings.iter().map(|s| weight(s.guidance_weight))), runs(settings.iter().map(|s| s.threshold))))
     }
 
     /// All steps of a whole run; sampling takes those from `start_step` on.
@@ -85,12 +130,9 @@ impl SamplerConfig {
 
     pub(super) fn check(&self) -> Result<(), DiffusionError> {
         in_range("eta", self.eta, 0.0, 1.0)?;
-        in_range("guidance", self.guidance_weight, -1000.0, 1000.0)?;
         in_range("clip range", self.clip_range, 1e-3, 1e6)?;
-        if let Threshold::Dynamic { percentile, cap } = self.threshold {
-            in_range("percentile", percentile, f64::MIN_POSITIVE, 1.0)?;
-            in_range("cap", cap.unwrap_or(1.0), 1.0, f64::MAX)?;
-        }
+        let of_all = ImageSettings { guidance_weight: self.guidance_weight, threshold: self.threshold };
+        self.images.iter().chain([&of_all]).try_for_each(ImageSettings::check)?;
         if self.lambda_min_clipped < f64::INFINITY {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::error::SampleError;
+use super::runs::{Run, joined};
 use super::variance::Variance;
 
 /// What the network gave for one step, before guidance.
@@ -31,19 +32,38 @@ pub struct Guided {
 /// # Errors
 /// [`SampleError::Shape`] where the outputs do not fit `x_t`'s shape `[B, C, H, W]`, or the unconditional one is missing.
 pub fn guide<E>(raw: Raw, guidance_weight: Option<f64>, shape: [usize; 4], variance: Variance) -> Result<Guided, SampleError<E>> {
+    guide_runs(raw, &[Run { first: 0, len: shape[0], setting: guidance_weight }], shape, variance)
+}
+
+/// [`guide`] with a weight for each run of images.
+pub(super) fn guide_runs<E>(
+    raw: Raw,
+    weights: &[Run<Option<f64>>],
+    shape: [usize; 4],
+    variance: Variance,
+) -> Result<Guided, SampleError<E>> {
     let (cond, channels) = split(raw.cond, "output", shape, variance)?;
-    let prediction = match (guidance_weight, raw.uncond) {
-        (None, _) => cond,
-        (Some(w), Some(uncond)) => {
+    let guided = weights.iter().any(|run| run.setting.is_some());
+    let prediction = match (guided, raw.uncond) {
+        (false, _) => cond,
+        (true, Some(uncond)) => {
             let (uncond, _) = split(uncond, "unconditional output", shape, Variance::FixedSmall)?;
-            uncond.clone() + (cond - uncond).mul_scalar(w)
+            joined(weights.iter().map(|run| extrapolated(run, &cond, &uncond)).collect())
         }
-        (Some(_), None) => {
+        (true, None) => {
             let wanted = format!("{shape:?}, as guidance is on");
             return Err(SampleError::Shape { what: "unconditional output", found: Vec::new(), wanted });
         }
     };
     Ok(Guided { prediction, variance: channels })
+}
+
+/// `u + w (c - u)` of a run's images; `c` itself, to the bit, where there is no weight.
+fn extrapolated(run: &Run<Option<f64>>, cond: &Tensor<4>, uncond: &Tensor<4>) -> Tensor<4> {
+    let cond = run.of(cond);
+    let Some(w) = run.setting else { return cond };
+    let uncond = run.of(uncond);
+    uncond.clone() + (cond - uncond).mul_scalar(w)
 }
 
 /// Prediction and variance channels.

@@ -80,6 +80,37 @@ impl NoiseSource for Seeded {
     }
 }
 
+/// [`Seeded`] for the columns of a comparison: row r holds image `first_image + r % count`, so that every column draws the same noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeededColumns {
+    pub seed: u64,
+    /// As [`Seeded::stage`].
+    pub stage: u32,
+    pub first_image: u32,
+    /// Images of a column, at least 1.
+    pub count: u32,
+    /// Which row the batch's first one is.
+    pub first_row: u32,
+}
+
+impl NoiseSource for SeededColumns {
+    fn draw(&mut self, draw: Draw, shape: [usize; 4], device: &Device) -> Result<Tensor<4>, NoiseError> {
+        let source = Seeded { seed: self.seed, stage: self.stage, first_image: self.first_image };
+        let size = shape[1..].iter().product::<usize>();
+        let mut values = vec![0.0; shape[0] * size];
+        let period = size * self.count.max(1) as usize;
+        for (row, start) in (self.first_row..).zip((0..values.len()).step_by(size.max(1))) {
+            if start >= period {
+                values.copy_within(start - period..start - period + size, start);
+                continue;
+            }
+            let image = self.first_image.checked_add(row % self.count.max(1)).ok_or_else(|| range("the image's number"))?;
+            source.image(draw, image, &mut values[start..start + size])?;
+        }
+        Ok(Tensor::from_data(TensorData::new(values, shape), device))
+    }
+}
+
 /// Noise that was recorded elsewhere, for parity tests.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded {

@@ -6,9 +6,11 @@ use burn::tensor::Tensor;
 use imagen_protocol::SamplerKind;
 
 use super::error::SampleError;
+use super::guidance::guide_runs;
 use super::parameterization::eps_of;
 use super::samplers::{ddim, ddpm, dpmpp};
-use super::{Deviation, Draw, Guided, Level, NoiseSource, Raw, SamplerConfig, Step, guide, keep_in_range};
+use super::threshold::keep_runs_in_range;
+use super::{Deviation, Draw, Guided, Level, NoiseSource, Raw, SamplerConfig, Step};
 
 /// A network, as sampling sees it.
 pub trait Predict {
@@ -37,6 +39,8 @@ pub struct StepView<'a> {
     pub step: Step,
     /// The picture after this step, `[B, C, H, W]`.
     pub x_t: &'a Tensor<4>,
+    /// The predicted picture before thresholding, `[B, C, H, W]`.
+    pub raw_x0_hat: &'a Tensor<4>,
     /// The predicted picture after thresholding, `[B, C, H, W]`.
     pub x0_hat: &'a Tensor<4>,
     /// The bound that thresholding found for each image, `[B]`.
@@ -71,23 +75,24 @@ pub fn sample<P: Predict>(
     observe: &mut dyn FnMut(StepView<'_>) -> ControlFlow<()>,
 ) -> Result<Outcome, SampleError<P::Error>> {
     let plan = config.plan()?;
-    let weight = config.guided().then_some(config.guidance_weight);
+    let (weights, thresholds) = config.runs(x_start.dims()[0])?;
+    let guided = weights.iter().any(|run| run.setting.is_some());
     let (mut x_t, mut before) = (x_start, None);
     for (index, step) in plan.iter().enumerate().skip(config.start_step) {
-        let raw = predict.predict(x_t.clone(), step.time, weight.is_some()).map_err(SampleError::Predict)?;
-        let guided = guide(raw, weight, x_t.dims(), config.variance)?;
-        let x0_hat = config.prediction.x0_hat(&x_t, &guided.prediction, step.from);
-        let kept = keep_in_range(x0_hat, &config.threshold, config.clip_range);
+        let raw = predict.predict(x_t.clone(), step.time, guided).map_err(SampleError::Predict)?;
+        let predicted = guide_runs(raw, &weights, x_t.dims(), config.variance)?;
+        let raw_x0_hat = config.prediction.x0_hat(&x_t, &predicted.prediction, step.from);
+        let kept = keep_runs_in_range(&raw_x0_hat, &thresholds, config.clip_range);
         let position = Position { step, index, count: plan.len(), before: before.as_ref() };
-        let (mean, deviation) = advance(config, position, &x_t, &kept.x0_hat, guided);
+        let (mean, deviation) = advance(config, position, &x_t, &kept.x0_hat, predicted);
         x_t = if deviation.is_none() {
             mean
         } else {
             let z = noise.draw(Draw::Step(index), mean.dims(), &mean.device())?;
             deviation.spread(mean, z)
         };
-        let (x0_hat, s, clipped) = (&kept.x0_hat, &kept.s, &kept.clipped);
-        if observe(StepView { index, count: plan.len(), step: *step, x_t: &x_t, x0_hat, s, clipped }).is_break() {
+        let (x_t, raw_x0_hat, x0_hat, s, clipped) = (&x_t, &raw_x0_hat, &kept.x0_hat, &kept.s, &kept.clipped);
+        if observe(StepView { index, count: plan.len(), step: *step, x_t, raw_x0_hat, x0_hat, s, clipped }).is_break() {
             return Ok(Outcome::Cancelled);
         }
         before = Some((kept.x0_hat, step.from));

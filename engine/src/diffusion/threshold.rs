@@ -3,7 +3,13 @@
 use burn::tensor::Tensor;
 use imagen_protocol::Threshold;
 
+use super::runs::Run;
 use crate::ops::{Thresholded, threshold};
+
+/// [`keep_in_range`] with a threshold for each run of images.
+pub(super) fn keep_runs_in_range(x0_hat: &Tensor<4>, kinds: &[Run<Threshold>], clip_range: f64) -> Thresholded {
+    Thresholded::joined(kinds.iter().map(|run| keep_in_range(run.of(x0_hat), &run.setting, clip_range)).collect())
+}
 
 /// `x0_hat` under `kind`; static thresholding clamps to [-`clip_range`, `clip_range`], 1 being the paper's.
 ///

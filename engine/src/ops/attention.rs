@@ -15,6 +15,23 @@ use super::launch::{Op, Pass, empty};
 /// Scores that the reference holds at a time.
 const REFERENCE_SCORES: usize = 1 << 22;
 
+/// What goes into the scores beside q and k.
+#[derive(Clone, Debug)]
+pub struct AttentionOptions {
+    /// [heads, Lq, Lk], added to the scores.
+    pub bias: Option<Tensor<3>>,
+    /// [B, Lk], true = attend.
+    pub key_mask: Option<Tensor<2, Bool>>,
+    pub scale: f32,
+}
+
+impl AttentionOptions {
+    /// A scale alone: every key counts, nothing is added.
+    pub fn scaled(scale: f32) -> Self {
+        Self { bias: None, key_mask: None, scale }
+    }
+}
+
 /// o = softmax(q k^T * scale + bias) v, with f32 accumulation. Masked keys count for nothing, whatever they hold; a query that has no key of
 /// weight over 0 gives zeros. NaN in a query, or in a key that counts, gives NaN.
 ///
@@ -22,40 +39,32 @@ const REFERENCE_SCORES: usize = 1 << 22;
 ///
 /// # Shapes
 /// - q: [B, heads, Lq, d]; k, v: [B, heads, Lk, d]
-/// - bias: [heads, Lq, Lk], added to the scores
-/// - key_mask: [B, Lk], true = attend
+/// - options: see [`AttentionOptions`]
 /// - output: [B, heads, Lq, d], dtype of q
 ///
 /// # Panics
 /// If the shapes do not fit each other.
-pub fn attention(
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    bias: Option<Tensor<3>>,
-    key_mask: Option<Tensor<2, Bool>>,
-    scale: f32,
-) -> Tensor<4> {
-    check_shapes(&q, &k, &v, bias.as_ref(), key_mask.as_ref());
+pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: AttentionOptions) -> Tensor<4> {
+    check_shapes(&q, &k, &v, &options);
     let device = q.device();
     if q.shape().num_elements() == 0 || k.shape().num_elements() == 0 {
         return q.zeros_like();
     }
     match Gpu::of(&device) {
-        Some(gpu) if q.dims()[3] <= ATTENTION_MAX_D => attention_kernel(gpu, q, k, v, bias, key_mask, scale),
-        None if device == Device::flex() => attention_cpu(q, k, v, bias, key_mask, scale),
-        _ => attention_reference(q, k, v, bias, key_mask, scale),
+        Some(gpu) if q.dims()[3] <= ATTENTION_MAX_D => attention_kernel(gpu, q, k, v, options),
+        None if device == Device::flex() => attention_cpu(q, k, v, options),
+        _ => attention_reference(q, k, v, options),
     }
 }
 
-fn check_shapes(q: &Tensor<4>, k: &Tensor<4>, v: &Tensor<4>, bias: Option<&Tensor<3>>, key_mask: Option<&Tensor<2, Bool>>) {
+fn check_shapes(q: &Tensor<4>, k: &Tensor<4>, v: &Tensor<4>, options: &AttentionOptions) {
     let ([batch, heads, queries, d], [.., keys, _]) = (q.dims(), k.dims());
     assert_eq!(k.dims(), [batch, heads, keys, d], "shape of k, for q {:?}", q.dims());
     assert_eq!(v.dims(), k.dims(), "shape of v");
-    if let Some(bias) = bias {
+    if let Some(bias) = &options.bias {
         assert_eq!(bias.dims(), [heads, queries, keys], "shape of bias, [heads, Lq, Lk]");
     }
-    if let Some(mask) = key_mask {
+    if let Some(mask) = &options.key_mask {
         assert_eq!(mask.dims(), [batch, keys], "shape of key_mask, [B, Lk]");
     }
 }
@@ -64,14 +73,8 @@ fn check_shapes(q: &Tensor<4>, k: &Tensor<4>, v: &Tensor<4>, bias: Option<&Tenso
 ///
 /// # Shapes
 /// As [`attention`].
-pub fn attention_reference(
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    bias: Option<Tensor<3>>,
-    key_mask: Option<Tensor<2, Bool>>,
-    scale: f32,
-) -> Tensor<4> {
+pub fn attention_reference(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: AttentionOptions) -> Tensor<4> {
+    let AttentionOptions { bias, key_mask, scale } = options;
     let [batch, heads, queries, _] = q.dims();
     let keys = k.dims()[2];
     let dtype = q.dtype();
@@ -115,14 +118,8 @@ fn zero_rows(x: Tensor<4>, masked: &Tensor<4, Bool>) -> Tensor<4> {
 
 /// By burn's CPU kernel, which is faster than separate operations and tiles over the keys. It would lay a key mask out over every query,
 /// and it takes a row of NaN scores for a masked one: both are seen to here.
-fn attention_cpu(
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    bias: Option<Tensor<3>>,
-    key_mask: Option<Tensor<2, Bool>>,
-    scale: f32,
-) -> Tensor<4> {
+fn attention_cpu(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: AttentionOptions) -> Tensor<4> {
+    let AttentionOptions { bias, key_mask, scale } = options;
     let [batch, heads, _, _] = q.dims();
     let keys = k.dims()[2];
     let not_a_number = q.clone().sum_dim(3) * 0.0;
@@ -142,15 +139,8 @@ fn attention_cpu(
     module::attention(q, k, v, None, bias, options) + not_a_number
 }
 
-fn attention_kernel(
-    gpu: Gpu,
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    bias: Option<Tensor<3>>,
-    key_mask: Option<Tensor<2, Bool>>,
-    scale: f32,
-) -> Tensor<4> {
+fn attention_kernel(gpu: Gpu, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: AttentionOptions) -> Tensor<4> {
+    let AttentionOptions { bias, key_mask, scale } = options;
     let dtype = q.dtype();
     let stored = if dtype == DType::F16 && gpu.has_f16() { DType::F16 } else { DType::F32 };
     let (q, k, v) = (q.cast(stored), k.cast(stored), v.cast(stored));

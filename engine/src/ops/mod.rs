@@ -5,6 +5,6 @@ mod gpu;
 mod launch;
 mod threshold;
 
-pub use attention::{attention, attention_reference};
+pub use attention::{AttentionOptions, attention, attention_reference};
 pub use gpu::register_gpu;
 pub use threshold::{Thresholded, threshold, threshold_reference};

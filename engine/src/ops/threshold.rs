@@ -37,7 +37,7 @@ pub fn threshold(x0_hat: Tensor<4>, threshold: &Threshold) -> Thresholded {
     match Gpu::of(&x0_hat.device()) {
         Some(gpu) if x0_hat.shape().num_elements() > 0 => {
             let parts = x0_hat.split(MAX_IMAGES, 0).into_iter();
-            join(parts.map(|part| threshold_kernel(gpu.clone(), part, threshold)).collect())
+            Thresholded::joined(parts.map(|part| threshold_kernel(gpu.clone(), part, threshold)).collect())
         }
         _ => threshold_reference(x0_hat, threshold),
     }
@@ -118,13 +118,16 @@ fn cap_or_infinity(cap: Option<f64>) -> f32 {
 /// Images of one launch, whose state of 8 KiB an image has to fit a binding.
 const MAX_IMAGES: usize = 4096;
 
-fn join(mut parts: Vec<Thresholded>) -> Thresholded {
-    if parts.len() == 1 {
-        return parts.remove(0);
+impl Thresholded {
+    /// Parts of a batch, at least one, as the whole.
+    pub fn joined(mut parts: Vec<Self>) -> Self {
+        if parts.len() == 1 {
+            return parts.remove(0);
+        }
+        let all = |of: fn(&Self) -> Tensor<1>| Tensor::cat(parts.iter().map(of).collect(), 0);
+        let (s, clipped) = (all(|part| part.s.clone()), all(|part| part.clipped.clone()));
+        Self { x0_hat: Tensor::cat(parts.into_iter().map(|part| part.x0_hat).collect(), 0), s, clipped }
     }
-    let all = |of: fn(&Thresholded) -> Tensor<1>| Tensor::cat(parts.iter().map(of).collect(), 0);
-    let (s, clipped) = (all(|part| part.s.clone()), all(|part| part.clipped.clone()));
-    Thresholded { x0_hat: Tensor::cat(parts.into_iter().map(|part| part.x0_hat).collect(), 0), s, clipped }
 }
 
 fn threshold_kernel(gpu: Gpu, x0_hat: Tensor<4>, threshold: &Threshold) -> Thresholded {

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use burn::tensor::{Bool, Tensor};
-use imagen_protocol::EngineError;
-
 use super::OpenDevice;
-use super::error::text;
+use super::error::Stop;
 use super::model::TextPart;
 use crate::models::text::LoadedTextEncoder;
+use crate::models::weights::Progress;
+use burn::tensor::{Bool, Tensor};
 
 /// Token states of the prompt and of the negative prompt, padded to one length.
 #[derive(Clone, Debug)]
@@ -25,31 +24,43 @@ pub struct PromptStates {
 /// States by (folder of the encoder, prompt, negative prompt). An encoder is loaded when a prompt is new and freed with [`TextCache::unload`].
 #[derive(Debug, Default)]
 pub struct TextCache {
-    states: BTreeMap<(PathBuf, String, String), PromptStates>,
+    states: BTreeMap<Key, PromptStates>,
     loaded: Option<(PathBuf, LoadedTextEncoder)>,
+}
+
+/// Folder of the encoder, prompt and negative prompt as they are tokenized.
+type Key = (PathBuf, String, String);
+
+fn key(part: &TextPart, prompts: [&str; 2]) -> Key {
+    let [prompt, negative] = prompts.map(|p| part.style.apply(p));
+    (part.dir.clone(), prompt, negative)
 }
 
 /// Enough for an evening of trying; a T5-XXL pair takes 2.5 MB.
 const MAX_ENTRIES: usize = 64;
 
 impl TextCache {
+    /// What is known of the prompts without an encoder.
+    pub fn known(&self, part: &TextPart, prompts: [&str; 2]) -> Option<PromptStates> {
+        self.states.get(&key(part, prompts)).cloned()
+    }
+
     /// # Errors
-    /// [`EngineError::Model`] for weights that do not load.
+    /// [`Stop::Cancelled`] where `progress` broke off, or an [`imagen_protocol::EngineError::Model`] for weights that do not load.
     pub fn encode(
         &mut self,
         part: &TextPart,
         prompts: [&str; 2],
         device: &OpenDevice,
-        progress: &dyn Fn(u64),
-    ) -> Result<PromptStates, EngineError> {
-        let [prompt, negative] = prompts.map(|p| part.style.apply(p));
-        let key = (part.dir.clone(), prompt.clone(), negative.clone());
-        if let Some(states) = self.states.get(&key) {
-            return Ok(states.clone());
+        progress: &Progress<'_>,
+    ) -> Result<PromptStates, Stop> {
+        if let Some(states) = self.known(part, prompts) {
+            return Ok(states);
         }
-        let tokens = part.encoder.tokenize(&[prompt, negative]).map_err(text)?;
+        let key = key(part, prompts);
+        let tokens = part.encoder.tokenize(&[key.1.clone(), key.2.clone()])?;
         let counts = (tokens.counts.first().copied().unwrap_or(0), part.encoder.max_tokens());
-        let encoded = self.encoder(part, device, progress)?.encode(&tokens).map_err(text)?;
+        let encoded = self.encoder(part, device, progress)?.encode(&tokens)?;
         let states = PromptStates { states: encoded.states, mask: part.masked.then_some(encoded.mask), tokens: counts };
         if self.states.len() >= MAX_ENTRIES {
             self.states.clear();
@@ -58,20 +69,20 @@ impl TextCache {
         Ok(states)
     }
 
-    fn encoder(
-        &mut self,
-        part: &TextPart,
-        device: &OpenDevice,
-        progress: &dyn Fn(u64),
-    ) -> Result<&LoadedTextEncoder, EngineError> {
+    fn encoder(&mut self, part: &TextPart, device: &OpenDevice, progress: &Progress<'_>) -> Result<&LoadedTextEncoder, Stop> {
         let loaded = match self.loaded.take().filter(|(dir, _)| *dir == part.dir) {
             Some(loaded) => loaded,
             None => {
-                let encoder = part.encoder.load(&device.device, device.info.max_binding_bytes, progress).map_err(text)?;
+                let encoder = part.encoder.load(&device.device, device.info.max_binding_bytes, progress)?;
                 (part.dir.clone(), encoder)
             }
         };
         Ok(&self.loaded.insert(loaded).1)
+    }
+
+    /// Of the encoder that is loaded; its embedding table stays on disk and does not count.
+    pub fn parameters(&self) -> u64 {
+        self.loaded.as_ref().map_or(0, |(_, encoder)| encoder.parameters())
     }
 
     /// Frees the encoder; the states stay.

@@ -5,6 +5,8 @@
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
+use cubecl_runtime::config::cache::CacheConfig;
+use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
 use imagen_protocol::{Adapter, AdapterKind, DeviceChoice, DeviceInfo, EngineError};
 
 use crate::ops::register_gpu;
@@ -65,6 +67,9 @@ fn open_gpu(index: usize) -> Result<OpenDevice, EngineError> {
         problem: format!("adapter {index} ({}) did not open: {problem}", described.name),
         remedy: "update its driver, or use `--device cpu`".into(),
     };
+    if cfg!(feature = "autotune") {
+        keep_tuning();
+    }
     let (device, queue) = pollster::block_on(request(adapter)).map_err(|e| failed(e.to_string()))?;
     let backend = adapter.get_info().backend;
     let setup = WgpuSetup { instance, adapter: adapter.clone(), device, queue, backend };
@@ -76,6 +81,14 @@ fn open_gpu(index: usize) -> Result<OpenDevice, EngineError> {
         max_binding_bytes: Some(described.max_binding_bytes),
     };
     Ok(OpenDevice { device, info, remark: None })
+}
+
+/// What tuning finds lies in the user's cache folder, so that it takes its minutes once a machine and not once a run.
+fn keep_tuning() {
+    let mut config = CubeClRuntimeConfig::default().override_from_env();
+    config.environment.path = CacheConfig::Global;
+    // Refused after the first device: what was set then stands.
+    let _ = CubeClRuntimeConfig::try_set(config);
 }
 
 /// burn looks at the adapter's features and limits, not at the device's, so all of them are asked for.

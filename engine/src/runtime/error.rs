@@ -9,6 +9,40 @@ use crate::models::InputError;
 use crate::models::text::TextError;
 use crate::models::weights::WeightError;
 
+/// Why a job did not go through.
+#[derive(Debug)]
+pub enum Stop {
+    /// The user asked for it.
+    Cancelled,
+    Failed(EngineError),
+}
+
+impl From<EngineError> for Stop {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<WeightError> for Stop {
+    fn from(error: WeightError) -> Self {
+        if matches!(error, WeightError::Cancelled) { Self::Cancelled } else { Self::Failed(weights(error)) }
+    }
+}
+
+impl From<TextError> for Stop {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::Weights(WeightError::Cancelled) => Self::Cancelled,
+            other => Self::Failed(text(other)),
+        }
+    }
+}
+
+/// What should not happen, said.
+pub fn internal(message: &str) -> EngineError {
+    EngineError::Internal { message: message.into() }
+}
+
 /// A message of the form "path: problem; remedy", as all errors about models have it, taken apart.
 pub fn model_error(path: &Path, error: impl std::fmt::Display) -> EngineError {
     let text = error.to_string();

@@ -38,7 +38,9 @@ pub fn find_models() -> Vec<PathBuf> {
     if let Some(dir) = user_models() {
         found.extend(children(&dir));
     }
-    if let Some(cache) = hub_cache().filter(|cache| children(cache).iter().any(|dir| is_deepfloyd(dir))) {
+    let holds_deepfloyd =
+        |cache: &PathBuf| children(cache).iter().filter_map(|dir| hub_repository(dir)).any(|name| is_deepfloyd(&name));
+    if let Some(cache) = hub_cache().filter(holds_deepfloyd) {
         found.push(cache);
     }
     found
@@ -59,8 +61,15 @@ fn hub_cache() -> Option<PathBuf> {
     std::env::var_os("HF_HUB_CACHE").map(PathBuf::from).or_else(hf_home).filter(|dir| dir.is_dir())
 }
 
-fn is_deepfloyd(dir: &Path) -> bool {
-    dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with("models--DeepFloyd--IF-"))
+/// `owner/name` of a folder that the hub's cache calls `models--owner--name`.
+pub fn hub_repository(folder: &Path) -> Option<String> {
+    let name = folder.file_name()?.to_str()?.strip_prefix("models--")?;
+    Some(name.replacen("--", "/", 1))
+}
+
+/// Whether a repository of the hub holds a part of DeepFloyd IF.
+pub fn is_deepfloyd(repository: &str) -> bool {
+    repository.starts_with("DeepFloyd/IF-")
 }
 
 /// The folders in `dir`, by name.

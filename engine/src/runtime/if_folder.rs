@@ -6,7 +6,7 @@ use imagen_protocol::{EngineError, StageSettings, Steps, Threshold};
 
 use super::card;
 use super::error::{setting, text, weights};
-use super::folders::{children, default_model};
+use super::folders::{children, default_model, hub_repository, is_deepfloyd};
 use super::model::{LowRes, Model, PromptStyle, Stage, TextPart};
 use super::resize::Resize;
 use crate::diffusion::{Betas, DiscreteSchedule, Grid, NoiseSchedule, from_diffusers, parse_python_json};
@@ -40,7 +40,7 @@ pub fn open(dir: &Path) -> Result<Model, EngineError> {
     let texts = vec![TextPart { encoder, dir: text_dir, style: PromptStyle::LowerCase, masked: false }];
     let mut model = Model {
         path: dir.to_owned(),
-        name: dir.file_name().map_or_else(|| "DeepFloyd IF".into(), |n| n.to_string_lossy().into_owned()),
+        name: name(dir),
         family: "deepfloyd",
         description: "DeepFloyd IF".into(),
         license: LICENSE.into(),
@@ -52,15 +52,35 @@ pub fn open(dir: &Path) -> Result<Model, EngineError> {
     Ok(model)
 }
 
-/// The folder itself, its children, and the snapshots below children that are a hub cache's.
+/// The folder itself, its children, and the snapshots below those of them that are repositories in a hub cache.
 fn candidates(dir: &Path) -> Vec<PathBuf> {
     let mut all = vec![dir.to_owned()];
-    all.extend(children(&dir.join("snapshots")));
-    for child in children(dir) {
-        all.extend(children(&child.join("snapshots")));
+    all.extend(snapshots(dir));
+    // A hub cache holds other models too.
+    for child in children(dir).into_iter().filter(|child| hub_repository(child).is_none_or(|name| is_deepfloyd(&name))) {
+        all.extend(snapshots(&child));
         all.push(child);
     }
     all
+}
+
+/// The revision that `refs/main` of a repository in the hub's cache names, else every one there is.
+fn snapshots(repository: &Path) -> Vec<PathBuf> {
+    let folder = repository.join("snapshots");
+    let main = std::fs::read_to_string(repository.join("refs/main")).ok();
+    let named = main.filter(|revision| !revision.contains(['/', '\\'])).map(|revision| folder.join(revision.trim()));
+    named.filter(|snapshot| snapshot.is_dir()).map_or_else(|| children(&folder), |snapshot| vec![snapshot])
+}
+
+/// The repository's name where the folder is one in the hub's cache, or a snapshot of one; else the folder's own.
+fn name(dir: &Path) -> String {
+    let parent = dir.parent().filter(|parent| parent.ends_with("snapshots")).and_then(Path::parent);
+    let holds_repositories = || children(dir).iter().any(|child| hub_repository(child).is_some());
+    match hub_repository(dir).or_else(|| parent.and_then(hub_repository)) {
+        Some(repository) => repository,
+        None if holds_repositories() => "DeepFloyd IF".into(),
+        None => dir.file_name().map_or_else(|| "DeepFloyd IF".into(), |n| n.to_string_lossy().into_owned()),
+    }
 }
 
 fn open_stage(folder: &Path) -> Result<Stage, EngineError> {

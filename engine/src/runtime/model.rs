@@ -139,12 +139,11 @@ impl Stage {
         let files = WeightFiles::open(&self.files).map_err(weights)?;
         let loader = Loader::new(WeightSource::Describe, &burn::tensor::Device::flex());
         self.network.load(&loader.root()).map_err(weights)?;
-        let dtypes: std::collections::BTreeSet<String> = files.iter().map(|(_, t)| format!("{:?}", t.dtype)).collect();
         Ok(StageInfo {
             size: self.size,
             network: self.network.name().into(),
             parameters: loader.parameters(),
-            dtypes: dtypes.into_iter().collect(),
+            dtypes: files.dtypes().into_iter().collect(),
             file_bytes: files.total_bytes(),
             defaults: self.defaults.clone(),
             path: self.files.first().cloned().unwrap_or_default(),

@@ -1,28 +1,34 @@
 //! One stage on a device: its network, and that network as sampling sees it.
 
-use burn::tensor::Tensor;
-use imagen_protocol::EngineError;
-
 use super::OpenDevice;
 use super::conditioning::PromptStates;
-use super::error::weights;
+use super::error::Stop;
 use super::model::Stage;
 use crate::diffusion::{AugLevel, Predict, Raw};
-use crate::models::weights::{Loader, WeightFiles, WeightSource};
+use crate::models::weights::{Loader, Progress, WeightFiles, WeightSource};
 use crate::models::{Conditioning, InputError, Network, NetworkConfig};
+use burn::tensor::Tensor;
 
-/// Reads the stage's network. `progress` gets the bytes of each tensor as it is read.
+/// A network on a device.
+#[derive(Debug)]
+pub struct LoadedNetwork {
+    pub network: Network,
+    pub parameters: u64,
+}
+
+/// Reads the stage's network. `progress` gets the bytes of each tensor as it is read, and may break off.
 ///
 /// # Errors
-/// [`EngineError::Model`].
-pub fn load_network(stage: &Stage, device: &OpenDevice, progress: &dyn Fn(u64)) -> Result<Network, EngineError> {
-    let files = WeightFiles::open(&stage.files).map_err(weights)?;
+/// [`Stop::Cancelled`] where `progress` broke off, or an [`imagen_protocol::EngineError::Model`].
+pub fn load_network(stage: &Stage, device: &OpenDevice, progress: &Progress<'_>) -> Result<LoadedNetwork, Stop> {
+    let files = WeightFiles::open(&stage.files)?;
     let loader = Loader::new(WeightSource::Files(&files), &device.device)
         .with_max_binding_bytes(device.info.max_binding_bytes)
         .with_progress(progress);
-    let network = stage.network.load(&loader.root()).map_err(weights)?;
-    loader.finish().map_err(weights)?;
-    Ok(network)
+    let network = stage.network.load(&loader.root())?;
+    let parameters = loader.parameters();
+    loader.finish()?;
+    Ok(LoadedNetwork { network, parameters })
 }
 
 /// A network with everything that stays the same over a stage's steps.

@@ -10,8 +10,10 @@ use imagen_protocol::{
     engine_channel,
 };
 
-use super::cascade::{Ending, Job, Resident};
+use super::cascade::Job;
+use super::error::Stop;
 use super::model::Model;
+use super::resident::Resident;
 use super::{OpenDevice, open_device};
 
 /// Starts the engine thread. It answers [`Event::Ready`] or [`Event::Unavailable`] first.
@@ -37,10 +39,32 @@ pub fn inspect(path: Option<&Path>) -> Result<ModelInfo, EngineError> {
     Model::open(path)?.info()
 }
 
+/// Tokens of a text, and how many of them the text encoder reads.
+pub type TokenCounter = Box<dyn Fn(&str) -> (usize, usize) + Send>;
+
+/// The tokenizer of a model's first text encoder; its weights are not touched.
+///
+/// # Errors
+/// [`EngineError::Model`].
+pub fn token_counter(path: Option<&Path>) -> Result<TokenCounter, EngineError> {
+    let part = Model::open(path)?.texts.into_iter().next();
+    let part = part.ok_or_else(|| EngineError::Internal { message: "a model without a text encoder was opened".into() })?;
+    let max_tokens = part.encoder.max_tokens();
+    let count = move |text: &str| part.encoder.tokenize(&[part.style.apply(text)]).ok()?.counts.first().copied();
+    Ok(Box::new(move |text| (count(text).unwrap_or(0), max_tokens)))
+}
+
+/// The model of the last job, and what its headers say.
+struct OpenModel {
+    asked: Option<PathBuf>,
+    model: Model,
+    info: ModelInfo,
+}
+
 struct Worker<'a> {
     device: OpenDevice,
     side: &'a EngineSide,
-    model: Option<(Option<PathBuf>, Model)>,
+    model: Option<OpenModel>,
     resident: Resident,
 }
 
@@ -80,7 +104,13 @@ impl<'a> Worker<'a> {
     fn unload(&mut self) {
         self.model = None;
         self.resident = Resident::default();
+        self.free();
+    }
+
+    /// Gives the device's idle memory back, and says what is left.
+    fn free(&self) {
         self.device.device.memory_cleanup();
+        self.send(self.resident.memory(&self.device));
     }
 
     /// A job, with a boundary that no panic crosses: whatever happened to the models then, they are loaded again.
@@ -89,9 +119,12 @@ impl<'a> Worker<'a> {
         let started = Instant::now();
         let result = catch(AssertUnwindSafe(|| self.try_generate(job, request)));
         let event = match result {
-            Ok(Ending::Finished) => Event::JobFinished { job, seconds: started.elapsed().as_secs_f64() },
-            Ok(Ending::Cancelled) => Event::JobCancelled { job },
-            Err(error) => {
+            Ok(()) => Event::JobFinished { job, seconds: started.elapsed().as_secs_f64() },
+            Err(Stop::Cancelled) => {
+                self.free();
+                Event::JobCancelled { job }
+            }
+            Err(Stop::Failed(error)) => {
                 self.unload();
                 Event::JobFailed { job, error }
             }
@@ -99,26 +132,37 @@ impl<'a> Worker<'a> {
         self.send(event);
     }
 
-    fn try_generate(&mut self, id: JobId, request: &GenerateRequest) -> Result<Ending, EngineError> {
+    fn try_generate(&mut self, id: JobId, request: &GenerateRequest) -> Result<(), Stop> {
         request.validate()?;
-        if self.model.as_ref().is_none_or(|(path, _)| *path != request.model) {
-            self.unload();
-            let model = Model::open(request.model.as_deref())?;
-            let notice = Notice::License { model: model.name.clone(), license: model.license.clone() };
-            self.send(Event::Notice { notice });
-            self.model = Some((request.model.clone(), model));
-        }
-        let Some((_, model)) = &self.model else {
-            return Err(EngineError::Internal { message: "the model was not kept".into() });
+        let kept = self.model.take().filter(|open| open.asked == request.model);
+        let OpenModel { model, info, .. } = match kept {
+            Some(open) => self.model.insert(open),
+            None => {
+                self.unload();
+                self.model.insert(OpenModel::open(request.model.clone(), self.side)?)
+            }
         };
-        let job = Job { id, request, model, device: &self.device, side: self.side };
+        let job = Job { id, request, model, info, device: &self.device, side: self.side };
         job.run(&mut self.resident)
     }
 }
 
+impl OpenModel {
+    /// Opens a model and tells its licence.
+    fn open(asked: Option<PathBuf>, side: &EngineSide) -> Result<Self, EngineError> {
+        let model = Model::open(asked.as_deref())?;
+        let notice = Notice::License { model: model.name.clone(), license: model.license.clone() };
+        // As in `Worker::send`.
+        let _ = side.events.send(Event::Notice { notice });
+        let info = model.info()?;
+        Ok(Self { asked, model, info })
+    }
+}
+
 /// `work`'s result; a panic becomes an error.
-fn catch<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(EngineError::Internal { message: message(panic.as_ref()) }))
+fn catch<T, E: From<EngineError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let panicked = |panic: Box<dyn Any + Send>| EngineError::Internal { message: message(panic.as_ref()) };
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(panic).into()))
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -37,7 +37,7 @@ fn attention(device: &TestDevice, [batch, heads, queries, keys, d]: [usize; 5]) 
     let random = |length| Tensor::<4>::random([batch, heads, length, d], Distribution::Normal(0.0, 1.0), &device.device);
     let (q, k, v) = (random(queries), random(keys), random(keys));
     let scale = 1.0 / (d as f32).sqrt();
-    let ours = || ops::attention(q.clone(), k.clone(), v.clone(), None, None, scale);
+    let ours = || ops::attention(q.clone(), k.clone(), v.clone(), ops::AttentionOptions::scaled(scale));
     let options = || AttentionModuleOptions { scale: Some(f64::from(scale)), ..Default::default() };
     let burns = || module::attention_fallback(q.clone(), k.clone(), v.clone(), None, None, options());
     row(device, "attention", &format!("{batch} x {heads} x {queries} x {keys} x {d}"), ours, burns);

@@ -1,6 +1,6 @@
 """The same passes as bench_unet.rs in PyTorch, two threads.
 
-    python bench_unet.py [batch] [tokens]
+    python bench_unet.py [batch] [tokens] [pixels a side of the one network to run]
 """
 import json
 import sys
@@ -15,9 +15,11 @@ sys.path.insert(0, str(ROOT / "assets" / "training"))
 from model import build  # noqa: E402
 
 torch.set_num_threads(2)
-batch, tokens = (int(sys.argv[i]) if len(sys.argv) > i else d for i, d in ((1, 2), (2, 16)))
+batch, tokens, only = (int(sys.argv[i]) if len(sys.argv) > i else d for i, d in ((1, 2), (2, 16), (3, 0)))
 folder = ROOT / "assets" / "models" / "default"
 for stage in json.loads((folder / "card.json").read_text())["stages"]:
+    if only not in (0, stage["size"]):
+        continue
     c = stage["unet"]
     net = build(c).eval()
     net.load_state_dict({k: v.float() for k, v in load_file(folder / stage["weights"]).items()})

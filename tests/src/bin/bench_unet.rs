@@ -1,6 +1,6 @@
 //! Milliseconds a forward pass of each network of the shipped cascade on the CPU, beside `bench_unet.py` for PyTorch.
 //!
-//! `bench_unet [batch] [tokens]`
+//! `bench_unet [batch] [tokens] [pixels a side of the one network to run]`
 
 use std::time::Instant;
 
@@ -12,11 +12,12 @@ use imagen_tests::{read, repo};
 
 fn main() {
     let number = |i: usize, default| std::env::args().nth(i).map_or(default, |a| a.parse().expect("a number"));
-    let (batch, tokens) = (number(1, 2), number(2, 16));
+    let (batch, tokens, only) = (number(1, 2), number(2, 16), number(3, 0));
     let folder = repo().join("assets/models/default");
     let card = std::fs::read_to_string(folder.join("card.json")).expect("the shipped cascade");
     let card: serde_json::Value = serde_json::from_str(&card).expect("a card");
-    for stage in card["stages"].as_array().expect("stages") {
+    let wanted = |stage: &&serde_json::Value| only == 0 || stage["size"] == only;
+    for stage in card["stages"].as_array().expect("stages").iter().filter(wanted) {
         bench(&folder, stage, batch, tokens);
     }
 }

@@ -92,7 +92,7 @@ impl TextEmbedding {
         let [q, k, v] =
             [self.q.forward(class), self.k.forward(tokens.clone()), self.v.forward(tokens)].map(|t| split_heads(t, self.heads));
         let scale = 1.0 / ((width / self.heads) as f32).sqrt();
-        let pooled = merge_heads(ops::attention(q, k, v, None, None, scale)).reshape([batch, width]);
+        let pooled = merge_heads(ops::attention(q, k, v, ops::AttentionOptions::scaled(scale))).reshape([batch, width]);
         self.norm2.forward(self.proj.forward(pooled))
     }
 }

@@ -59,7 +59,12 @@ impl Attention {
         }
         let [q, k, v] = [self.q.forward(tokens), k, v].map(|t| split_heads(t, self.heads));
         let scale = 1.0 / ((shape[1] / self.heads) as f32).sqrt();
-        let out = self.out.forward(merge_heads(ops::attention(q, k, v, None, mask, scale)));
+        let out = self.out.forward(merge_heads(ops::attention(
+            q,
+            k,
+            v,
+            ops::AttentionOptions { key_mask: mask, ..ops::AttentionOptions::scaled(scale) },
+        )));
         x + to_picture(out, shape)
     }
 }

@@ -6,6 +6,7 @@ use super::attention::Attention;
 use super::config::{AttentionKind, BaseConfig, Common};
 use super::resnet::{ResBlock, Resample};
 use crate::models::Conditioning;
+use crate::models::layers::beside;
 use crate::models::weights::{Params, WeightError};
 
 /// Residual blocks, each followed by attention where the level has it, then a block that changes the size.
@@ -99,7 +100,7 @@ impl Base {
                 // One skip a block: `load` made the list from the same counts.
                 #[allow(clippy::expect_used, reason = "a list made of the same counts")]
                 let skip = skips.pop().expect("as many skips as blocks on the way up");
-                h = stage(block, Tensor::cat(vec![h, skip], 1), emb, c);
+                h = stage(block, beside(h, skip), emb, c);
             }
             if let Some(resample) = &level.resample {
                 h = resample.forward(h, emb);

@@ -75,7 +75,12 @@ impl TextPool {
         let query = self.query.clone().expand([batch, 1, width]);
         let [q, k, v] = [query, self.key.forward(text.clone()), self.value.forward(text)].map(|t| split_heads(t, self.heads));
         let scale = 1.0 / ((width / self.heads) as f32).sqrt();
-        let pooled = merge_heads(ops::attention(q, k, v, None, mask, scale));
+        let pooled = merge_heads(ops::attention(
+            q,
+            k,
+            v,
+            ops::AttentionOptions { key_mask: mask, ..ops::AttentionOptions::scaled(scale) },
+        ));
         self.proj.forward(pooled.reshape([batch, width]))
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::config::Common;
 use super::embedding::EPS;
-use crate::models::layers::{Activation, Conv2d, GroupNorm, pixel_shuffle, pixel_unshuffle, silu};
+use crate::models::layers::{Activation, Conv2d, GroupNorm, pixel_shuffle_beside, pixel_unshuffle, silu};
 use crate::models::weights::{Params, WeightError};
 
 /// [x_t, low_res] -> pixel unshuffle -> conv 3x3.
@@ -54,7 +54,7 @@ impl Head {
     pub fn forward(&self, h: Tensor<4>, inputs: Tensor<4>) -> Tensor<4> {
         let h = self.conv.forward(self.norm.activate(h, None, Activation::Silu));
         let Some((refine_1, refine_2)) = &self.refine else { return h };
-        let h = Tensor::cat(vec![pixel_shuffle(h, self.patch), inputs], 1);
+        let h = pixel_shuffle_beside(h, self.patch, inputs);
         refine_2.forward(silu(refine_1.forward(h)))
     }
 }

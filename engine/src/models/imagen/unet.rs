@@ -8,6 +8,7 @@ use super::efficient::Efficient;
 use super::embedding::Embedding;
 use super::ends::{Head, Stem};
 use crate::models::conditioning::{Expected, check_inputs};
+use crate::models::layers::beside;
 use crate::models::weights::{Params, WeightError};
 use crate::models::{Conditioning, InputError};
 
@@ -77,7 +78,7 @@ impl Unet {
     /// If [`Unet::check`] refuses the inputs.
     pub fn forward(&self, x_t: Tensor<4>, time: &[f32], conditioning: &Conditioning) -> Tensor<4> {
         let inputs = match &conditioning.low_res {
-            Some(low_res) if self.config.common().low_res => Tensor::cat(vec![x_t, low_res.clone()], 1),
+            Some(low_res) if self.config.common().low_res => beside(x_t, low_res.clone()),
             _ => x_t,
         };
         let emb = self.embedding.forward(time, conditioning);

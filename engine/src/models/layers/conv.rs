@@ -6,31 +6,45 @@ use super::host;
 /// Square convolution with padding kernel / 2.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
-    /// Pieces of ([c_out, c_in, k, k], [c_out]).
-    parts: Vec<(Tensor<4>, Tensor<1>)>,
+    parts: Vec<Part>,
     kernel: usize,
     stride: usize,
 }
 
+/// Some of the output channels.
+#[derive(Clone, Debug)]
+enum Part {
+    /// [c_out, c_in, k, k], [c_out]
+    Device(Tensor<4>, Tensor<1>),
+    Host(host::Kernel),
+}
+
 impl Conv2d {
+    /// `parts`: pieces of ([c_out, c_in, k, k], [c_out]), in the order of their channels.
     pub fn new(parts: Vec<(Tensor<4>, Tensor<1>)>, kernel: usize, stride: usize) -> Self {
-        Self { parts, kernel, stride }
+        let part = |(weight, bias): (Tensor<4>, Tensor<1>)| match host::Kernel::of(&weight, &bias, stride) {
+            Some(kernel) => Part::Host(kernel),
+            None => Part::Device(weight, bias),
+        };
+        Self { parts: parts.into_iter().map(part).collect(), kernel, stride }
     }
 
     /// # Shapes
     /// [B, c_in, H, W] -> [B, c_out, ceil(H / stride), ceil(W / stride)]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let padding = self.kernel / 2;
-        let options = || ConvOptions::new([self.stride; 2], [padding; 2], [1, 1], 1);
-        let conv = |(w, b): &(Tensor<4>, Tensor<1>)| {
-            if host::is_host(&x) {
-                return host::conv2d(x.clone(), w.clone(), b.clone(), self.stride);
-            }
-            module::conv2d(x.clone(), w.clone(), Some(b.clone()), options())
-        };
         if let [part] = self.parts.as_slice() {
-            return conv(part);
+            return self.part(part, x);
         }
-        Tensor::cat(self.parts.iter().map(conv).collect(), 1)
+        Tensor::cat(self.parts.iter().map(|part| self.part(part, x.clone())).collect(), 1)
+    }
+
+    fn part(&self, part: &Part, x: Tensor<4>) -> Tensor<4> {
+        match part {
+            Part::Host(kernel) => kernel.conv2d(x),
+            Part::Device(weight, bias) => {
+                let options = ConvOptions::new([self.stride; 2], [self.kernel / 2; 2], [1, 1], 1);
+                module::conv2d(x, weight.clone(), Some(bias.clone()), options)
+            }
+        }
     }
 }

@@ -1,27 +1,44 @@
 use burn::tensor::{Tensor, module};
 
+use super::host;
+
 /// y = x W + b. W may be split along its output channels where the device cannot bind it whole.
 #[derive(Clone, Debug)]
-pub struct Linear {
-    /// Pieces of [c_in, c_out].
-    weights: Vec<Tensor<2>>,
-    bias: Option<Tensor<1>>,
+pub struct Linear(Weights);
+
+#[derive(Clone, Debug)]
+enum Weights {
+    Device {
+        /// Pieces of [c_in, c_out].
+        parts: Vec<Tensor<2>>,
+        bias: Option<Tensor<1>>,
+    },
+    Host(host::Matrix),
 }
 
 impl Linear {
+    /// `weights`: pieces of [c_in, c_out], in the order of their output channels.
     pub fn new(weights: Vec<Tensor<2>>, bias: Option<Tensor<1>>) -> Self {
-        Self { weights, bias }
+        if let [weight] = weights.as_slice()
+            && let Some(matrix) = host::Matrix::of(weight, bias.as_ref())
+        {
+            return Self(Weights::Host(matrix));
+        }
+        Self(Weights::Device { parts: weights, bias })
     }
 
     /// # Shapes
     /// [.., c_in] -> [.., c_out]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        if let [weight] = self.weights.as_slice() {
-            return module::linear(x, weight.clone(), self.bias.clone());
+        let (parts, bias) = match &self.0 {
+            Weights::Host(matrix) => return matrix.forward(x),
+            Weights::Device { parts, bias } => (parts, bias),
+        };
+        if let [weight] = parts.as_slice() {
+            return module::linear(x, weight.clone(), bias.clone());
         }
-        let parts = self.weights.iter().map(|w| module::linear(x.clone(), w.clone(), None)).collect();
-        let y = Tensor::cat(parts, D - 1);
-        match &self.bias {
+        let y = Tensor::cat(parts.iter().map(|w| module::linear(x.clone(), w.clone(), None)).collect(), D - 1);
+        match bias {
             Some(bias) => y + bias.clone().unsqueeze(),
             None => y,
         }

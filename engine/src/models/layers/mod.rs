@@ -13,4 +13,7 @@ pub use conv::Conv2d;
 pub use embedding::{Sinusoid, TimeEmbedding};
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm, Modulation};
-pub use shape::{downsample, merge_heads, pixel_shuffle, pixel_unshuffle, split_heads, to_picture, to_tokens, upsample};
+pub use shape::{
+    beside, downsample, merge_heads, pixel_shuffle, pixel_shuffle_beside, pixel_unshuffle, split_heads, to_picture, to_tokens,
+    upsample,
+};

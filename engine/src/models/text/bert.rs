@@ -45,7 +45,12 @@ impl Layer {
     fn forward(&self, x: Tensor<3>, mask: &Tensor<2, Bool>) -> Tensor<3> {
         let [q, k, v] = [&self.query, &self.key, &self.value].map(|project| split_heads(project.forward(x.clone()), self.heads));
         let scale = (q.dims()[3] as f32).sqrt().recip();
-        let attended = merge_heads(ops::attention(q, k, v, None, Some(mask.clone()), scale));
+        let attended = merge_heads(ops::attention(
+            q,
+            k,
+            v,
+            ops::AttentionOptions { key_mask: Some(mask.clone()), ..ops::AttentionOptions::scaled(scale) },
+        ));
         let x = self.attention_norm.forward(x + self.attention_out.forward(attended));
         let hidden = activation::gelu(self.intermediate.forward(x.clone()));
         self.out_norm.forward(x + self.out.forward(hidden))

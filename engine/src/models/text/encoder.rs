@@ -9,7 +9,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use super::embedding::EmbeddingTable;
 use super::tokenizer::Padding;
 use super::{BertEncoder, T5Encoder, TextConfig, TextError, TextTokenizer, Tokens};
-use crate::models::weights::{Loader, Params, WeightError, WeightFiles, WeightSource, find_weights};
+use crate::models::weights::{Loader, Params, Progress, WeightError, WeightFiles, WeightSource, find_weights};
 
 /// What is known of an encoder before it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl TextModel {
         Ok(TextInfo {
             family: self.family(),
             parameters: loader.parameters() + (self.config.vocab_size() * self.config.width()) as u64,
-            dtypes: self.files.iter().map(|(_, entry)| format!("{:?}", entry.dtype)).collect(),
+            dtypes: self.files.dtypes(),
             file_bytes: self.file_bytes(),
             files: self.paths.clone(),
             width: self.config.width(),
@@ -83,27 +83,30 @@ impl TextModel {
 
     /// Reads every tensor but the token embedding, which stays on disk. Weights are f32 on the device, whatever the files hold: T5's
     /// activations overflow in f16. `max_binding_bytes` is the largest tensor that the device binds; `progress` gets the bytes of each
-    /// tensor as it is read.
+    /// tensor as it is read, and may break off.
     ///
     /// # Errors
-    /// [`TextError::Weights`]: a tensor is missing, unknown, of another shape or not finite.
+    /// [`TextError::Weights`]: a tensor is missing, unknown, of another shape or not finite, or `progress` broke off.
     pub fn load(
         &self,
         device: &Device,
         max_binding_bytes: Option<u64>,
-        progress: &dyn Fn(u64),
+        progress: &Progress<'_>,
     ) -> Result<LoadedTextEncoder, TextError> {
         let loader = Loader::new(WeightSource::Files(&self.files), device)
             .with_max_binding_bytes(max_binding_bytes)
             .with_progress(progress);
         let table = self.claim_embedding(&loader.root())?;
+        let on_disk = loader.parameters();
         let network = self.network(&loader.root())?;
+        let parameters = loader.parameters() - on_disk;
         loader.ignore(match self.config {
             TextConfig::T5(_) => T5Encoder::is_decoder,
             TextConfig::Bert(_) => BertEncoder::is_extra,
         });
         loader.finish()?;
-        Ok(LoadedTextEncoder { table: EmbeddingTable::open(&self.files, table)?, network, device: device.clone() })
+        let table = EmbeddingTable::open(&self.files, table)?;
+        Ok(LoadedTextEncoder { table, network, parameters, device: device.clone() })
     }
 
     fn network(&self, root: &Params<'_, '_>) -> Result<Network, WeightError> {
@@ -150,6 +153,7 @@ enum Network {
 pub struct LoadedTextEncoder {
     table: EmbeddingTable,
     network: Network,
+    parameters: u64,
     device: Device,
 }
 
@@ -163,6 +167,11 @@ pub struct TextStates {
 }
 
 impl LoadedTextEncoder {
+    /// Number of parameters on the device.
+    pub fn parameters(&self) -> u64 {
+        self.parameters
+    }
+
     /// # Shapes
     /// rows of L ids -> states [B, L, width], mask [B, L]
     ///
@@ -260,7 +269,7 @@ impl TextEncoder {
         &self,
         device: &Device,
         max_binding_bytes: Option<u64>,
-        progress: &dyn Fn(u64),
+        progress: &Progress<'_>,
     ) -> Result<LoadedTextEncoder, TextError> {
         self.model.load(device, max_binding_bytes, progress)
     }

@@ -58,7 +58,8 @@ impl SelfAttention {
     fn forward(&self, x: Tensor<3>, bias: &Tensor<3>, mask: &Tensor<2, Bool>) -> Tensor<3> {
         let normed = self.norm.forward(x.clone());
         let [q, k, v] = [&self.q, &self.k, &self.v].map(|project| split_heads(project.forward(normed.clone()), self.heads));
-        let attended = ops::attention(q, k, v, Some(bias.clone()), Some(mask.clone()), 1.0);
+        let attended =
+            ops::attention(q, k, v, ops::AttentionOptions { bias: Some(bias.clone()), key_mask: Some(mask.clone()), scale: 1.0 });
         x + self.o.forward(merge_heads(attended))
     }
 }

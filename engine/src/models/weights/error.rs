@@ -21,6 +21,9 @@ pub enum WeightError {
     Unused { path: PathBuf, count: usize, first: String },
     #[error("{}: tensor {name:?} is also in {}; remove one of the files", path.display(), other.display())]
     Duplicate { path: PathBuf, other: PathBuf, name: String },
+    /// The caller's progress function broke off.
+    #[error("loading was cancelled; start it again")]
+    Cancelled,
     #[error("{}: {problem}; {remedy}", path.display())]
     Config { path: PathBuf, problem: String, remedy: String },
     #[error(

@@ -1,6 +1,6 @@
 //! A set of memory-mapped safetensors files seen as one table of tensors.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,11 @@ impl WeightFiles {
     /// The first file, for messages about tensors that are nowhere.
     pub fn path(&self) -> &Path {
         self.files.first().map_or(Path::new("(no file)"), |f| &f.path)
+    }
+
+    /// Types of number, e.g. `F16`.
+    pub fn dtypes(&self) -> BTreeSet<String> {
+        self.tensors.values().map(|entry| format!("{:?}", entry.dtype)).collect()
     }
 
     pub fn total_bytes(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use half::slice::HalfFloatSliceExt;
@@ -19,6 +20,9 @@ pub enum WeightSource<'a> {
     Describe,
 }
 
+/// Told the size in bytes of each tensor as it is read; may break loading off.
+pub type Progress<'a> = dyn Fn(u64) -> ControlFlow<()> + 'a;
+
 /// Hands out each parameter once and remembers which ones were asked for.
 pub struct Loader<'a> {
     source: WeightSource<'a>,
@@ -27,7 +31,7 @@ pub struct Loader<'a> {
     max_binding_bytes: Option<u64>,
     asked: RefCell<BTreeMap<String, Vec<usize>>>,
     ignored: Cell<fn(&str) -> bool>,
-    progress: Option<&'a dyn Fn(u64)>,
+    progress: Option<&'a Progress<'a>>,
 }
 
 impl std::fmt::Debug for Loader<'_> {
@@ -53,8 +57,8 @@ impl<'a> Loader<'a> {
         self
     }
 
-    /// `progress` gets the size in bytes of each tensor as it is read.
-    pub fn with_progress(mut self, progress: &'a dyn Fn(u64)) -> Self {
+    /// Where `progress` breaks off, loading ends with [`WeightError::Cancelled`].
+    pub fn with_progress(mut self, progress: &'a Progress<'a>) -> Self {
         self.progress = Some(progress);
         self
     }
@@ -130,10 +134,10 @@ impl<'a> Loader<'a> {
         if !values.iter().fold(true, |finite, v| finite & v.is_finite()) {
             return Err(WeightError::NotFinite { path: files.path_of(entry).to_owned(), name: name.to_owned() });
         }
-        if let Some(progress) = self.progress {
-            progress(entry.bytes() as u64);
+        match self.progress.map(|progress| progress(entry.bytes() as u64)) {
+            Some(ControlFlow::Break(())) => Err(WeightError::Cancelled),
+            Some(ControlFlow::Continue(())) | None => Ok(Some(values)),
         }
-        Ok(Some(values))
     }
 
     fn upload<const D: usize>(&self, values: Option<Vec<f32>>, shape: [usize; D]) -> Tensor<D> {

@@ -9,4 +9,4 @@ pub use error::WeightError;
 pub use file::{TensorEntry, WeightFiles};
 pub use listing::find_weights;
 pub(crate) use loader::to_f32;
-pub use loader::{Loader, Params, WeightSource};
+pub use loader::{Loader, Params, Progress, WeightSource};

@@ -1,144 +1,264 @@
-//! Convolution as matrix products: W [c_out, depth] times the neighbourhoods [depth, positions], written where they belong.
+//! Convolution by direct products: no matrix of neighbourhoods is made, the inner loop walks the padded picture itself.
+
+use std::cell::RefCell;
+use std::ops::Range;
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::im2col::{Geometry, im2col};
-use super::{host, tensor, values};
+use super::panels::Panels;
+use super::product::{POSITIONS, QUAD, Tile, VECTORS, multiply};
+use super::transpose::{Rows, transpose};
+use super::vector::Isa;
+use super::window::Geometry;
+use super::{LANES, filled, has_values, host, values};
 
-/// Positions of one product: enough for the product to run at full speed, few enough for its neighbourhoods to stay in the cache.
-const TILE: usize = 512;
+/// Values of padded pictures that stay in a core's cache beside the weights.
+const CACHED: usize = 1 << 18;
+/// Enough tasks for the threads to end together. Not a function of their number, though no sum depends on the split.
+const TASKS: usize = 16;
 
-/// x * weight + bias.
-///
-/// # Shapes
-/// x [B, c_in, H, W], weight [c_out, c_in, k, k], bias [c_out] -> [B, c_out, H', W']
-pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, stride: usize) -> Tensor<4> {
-    let [batch, c_in, height, width] = x.dims();
-    let [c_out, _, kernel, _] = weight.dims();
-    let g = Geometry { c_in, height, width, kernel, stride };
-    let (rows, columns) = g.out_size();
-    let (x, weight, bias) = (host(x), host(weight), host(bias));
-    let (x, weight, bias) = (values(&x), values(&weight), values(&bias));
-    let mut out: Vec<f32> = (0..batch).flat_map(|_| bias.iter()).flat_map(|&b| std::iter::repeat_n(b, rows * columns)).collect();
-    if kernel == 1 && stride == 1 {
-        pointwise(&g, x, weight, &mut out, c_out);
-    } else if batch * rows * columns < 2 * TILE * rayon::current_num_threads() {
-        whole(&g, x, weight, &mut out, c_out);
-    } else {
-        tiled(&g, x, weight, &mut out, c_out);
-    }
-    tensor(out, [batch, c_out, rows, columns])
+/// A convolution's weights [c_out, c_in, k, k] as panels with taps (dy, dx, channel).
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    panels: Panels,
+    c_in: usize,
+    size: usize,
+    stride: usize,
 }
 
-/// A 1 x 1 convolution: the picture is the matrix.
-fn pointwise(g: &Geometry, x: &[f32], weight: &[f32], out: &mut [f32], c_out: usize) {
-    let positions = g.height * g.width;
-    let share = c_out.div_ceil(rayon::current_num_threads()).next_multiple_of(8);
-    let images = out.par_chunks_mut(c_out * positions).zip(x.par_chunks(g.c_in * positions));
-    images.for_each(|(out, image)| {
-        out.par_chunks_mut(share * positions).zip(weight.par_chunks(share * g.c_in)).for_each(|(out, weight)| {
-            let m = weight.len() / g.c_in;
-            let product = Product { m, n: positions, k: g.c_in, lhs: weight, rhs: image, rhs_stride: positions };
-            // SAFETY: `out` holds m rows of n values, and nobody else has it.
-            unsafe { product.add_to(out.as_mut_ptr(), positions) }
-        });
-    });
-}
-
-/// Small pictures: all neighbourhoods of the batch at once, the output channels shared between threads.
-fn whole(g: &Geometry, x: &[f32], weight: &[f32], out: &mut [f32], c_out: usize) {
-    let (rows, columns) = g.out_size();
-    let (positions, depth) = (rows * columns, g.depth());
-    let images = x.len() / (g.c_in * g.height * g.width);
-    let mut matrices = vec![0.0; images * depth * positions];
-    matrices.par_chunks_mut(depth * positions).zip(x.par_chunks(g.c_in * g.height * g.width)).for_each(|(matrix, image)| {
-        im2col(g, image, 0..rows, matrix, positions);
-    });
-    let share = c_out.div_ceil(rayon::current_num_threads()).next_multiple_of(8);
-    let shares: Vec<_> = out.chunks_mut(c_out * positions).map(|image| image.chunks_mut(share * positions)).collect();
-    let mut work: Vec<Vec<&mut [f32]>> = (0..c_out.div_ceil(share)).map(|_| Vec::new()).collect();
-    for image in shares {
-        image.zip(&mut work).for_each(|(part, work)| work.push(part));
-    }
-    work.into_par_iter().zip(weight.par_chunks(share * depth)).for_each(|(parts, weight)| {
-        for (out, rhs) in parts.into_iter().zip(matrices.chunks(depth * positions)) {
-            let m = weight.len() / depth;
-            let product = Product { m, n: positions, k: depth, lhs: weight, rhs, rhs_stride: positions };
-            // SAFETY: `out` holds m rows of n values, and nobody else has it.
-            unsafe { product.add_to(out.as_mut_ptr(), positions) }
+impl Kernel {
+    /// `None` where the weights do not live on the CPU in f32.
+    pub fn of(weight: &Tensor<4>, bias: &Tensor<1>, stride: usize) -> Option<Self> {
+        if !has_values(weight) || !has_values(bias) {
+            return None;
         }
-    });
-}
-
-/// Large pictures: strips of rows shared between threads, each with its own neighbourhoods.
-fn tiled(g: &Geometry, x: &[f32], weight: &[f32], out: &mut [f32], c_out: usize) {
-    let (rows, columns) = g.out_size();
-    let strip = TILE.div_ceil(columns).min(rows);
-    let strips = rows.div_ceil(strip);
-    let images = x.len() / (g.c_in * g.height * g.width);
-    let base = SendPtr(out.as_mut_ptr());
-    let depth = g.depth();
-    (0..images * strips).into_par_iter().for_each_init(
-        || vec![0.0; depth * strip * columns],
-        |matrix, task| {
-            let (image, first) = (task / strips, task % strips * strip);
-            let last = (first + strip).min(rows);
-            let positions = (last - first) * columns;
-            im2col(g, &x[image * g.c_in * g.height * g.width..], first..last, matrix, positions);
-            let product = Product { m: c_out, n: positions, k: depth, lhs: weight, rhs: matrix, rhs_stride: positions };
-            let offset = image * c_out * rows * columns + first * columns;
-            // SAFETY: rows `first..last` of each of this image's c_out planes lie inside `out`, and no other task writes them.
-            unsafe { product.add_to(base.get().add(offset), rows * columns) }
-        },
-    );
-}
-
-/// One pointer for tasks that write apart from each other.
-#[derive(Clone, Copy)]
-struct SendPtr(*mut f32);
-
-// SAFETY: only used to write disjoint parts of a buffer that outlives the tasks.
-unsafe impl Send for SendPtr {}
-unsafe impl Sync for SendPtr {}
-
-impl SendPtr {
-    fn get(self) -> *mut f32 {
-        self.0
+        let [_, c_in, size, _] = weight.dims();
+        let (weight, bias) = (host(weight.clone()), host(bias.clone()));
+        Some(Self::new(Isa::detect(), values(&weight), values(&bias), c_in, size, stride))
     }
-}
 
-/// lhs [m, k] times rhs [k, n], whose rows lie `rhs_stride` apart.
-struct Product<'a> {
-    m: usize,
-    n: usize,
-    k: usize,
-    lhs: &'a [f32],
-    rhs: &'a [f32],
-    rhs_stride: usize,
-}
+    fn new(isa: Isa, weight: &[f32], bias: &[f32], c_in: usize, size: usize, stride: usize) -> Self {
+        let window = size * size;
+        let at = |channel: usize, tap: usize| weight[(channel * c_in + tap % c_in) * window + tap / c_in];
+        Self { panels: Panels::new(isa, bias.len(), window * c_in, Some(bias), at), c_in, size, stride }
+    }
 
-impl Product<'_> {
-    /// Adds the product to `m` rows of `n` values that lie `stride` apart.
+    /// x * weight + bias.
     ///
-    /// # Safety
-    /// The rows belong to one allocation that nobody else touches meanwhile.
-    unsafe fn add_to(&self, out: *mut f32, stride: usize) {
-        let Self { m, n, k, lhs, rhs, rhs_stride } = *self;
-        if m == 0 || n == 0 || k == 0 {
-            return;
+    /// # Shapes
+    /// x [B, c_in, H, W] -> [B, c_out, H', W']
+    pub fn conv2d(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, c_in, height, width] = x.dims();
+        assert_eq!(c_in, self.c_in, "channels of a convolution's input");
+        let g = Geometry { c_in, height, width, kernel: self.size, stride: self.stride };
+        let (rows, columns) = g.out_size();
+        let x = host(x);
+        let run = |out| {
+            let job = Job { g, panels: &self.panels, images: values(&x), rows, columns, out };
+            if batch * g.rows_in(rows) * g.pitch() <= CACHED { job.whole(batch) } else { job.strips(batch) }
+        };
+        // SAFETY: the tasks of either way cover all channels and positions of all pictures.
+        unsafe { filled([batch, self.panels.channels, rows, columns], run) }
+    }
+}
+
+/// One convolution on its way.
+struct Job<'a> {
+    g: Geometry,
+    panels: &'a Panels,
+    images: &'a [f32],
+    rows: usize,
+    columns: usize,
+    /// [B, c_out, rows, columns], unwritten
+    out: *mut f32,
+}
+
+// SAFETY: `out` is written in disjoint parts, by tasks that end before the convolution does.
+unsafe impl Sync for Job<'_> {}
+
+impl Job<'_> {
+    /// Small pictures: laid out once, then tasks of some channels and rows each, so that a weight is read by few.
+    fn whole(&self, batch: usize) {
+        let (padded, pitch) = (self.g.rows_in(self.rows), self.g.pitch());
+        let mut laid = vec![0.0; batch * padded * pitch + self.slack()];
+        laid.par_chunks_mut(pitch).take(batch * padded).with_min_len(4).enumerate().for_each(|(row, line)| {
+            self.g.lay_out(&self.images[row / padded * self.g.image()..], row % padded, line);
+        });
+        let pairs = self.panels.count().div_ceil(VECTORS);
+        let block = self.rows.div_ceil(TASKS.div_ceil(pairs * batch)).next_multiple_of(2);
+        let blocks = self.rows.div_ceil(block);
+        (0..pairs * batch * blocks).into_par_iter().for_each(|task| {
+            let (pair, image, first) = (task / (batch * blocks), task / blocks % batch, task % blocks * block);
+            let part = Part { image, laid: &laid[image * padded * pitch..], origin: 0 };
+            self.compute(&part, pair * VECTORS, first..(first + block).min(self.rows));
+        });
+    }
+
+    /// Large pictures: strips of rows, each laid out by the task that computes it.
+    fn strips(&self, batch: usize) {
+        thread_local! {
+            static LAID: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
         }
-        assert!(lhs.len() >= m * k && rhs.len() >= (k - 1) * rhs_stride + n, "operands of a product");
-        // Strides are far below isize::MAX: they are lengths of slices.
-        let [k_stride, rhs_stride, stride] = [k, rhs_stride, stride].map(usize::cast_signed);
-        let (lhs, rhs) = (lhs.as_ptr(), rhs.as_ptr());
-        let serial = gemm::Parallelism::None;
-        // SAFETY: the lengths were checked above, the output is the caller's promise.
+        let pitch = self.g.pitch();
+        let most = (CACHED / pitch).saturating_sub(self.g.kernel) / self.g.stride + 1;
+        let strip = most.max(QUAD).min(self.rows.div_ceil(TASKS.div_ceil(batch))).max(1);
+        let strips = self.rows.div_ceil(strip);
+        (0..batch * strips).into_par_iter().for_each(|task| {
+            let (image, first) = (task / strips, task % strips * strip);
+            let last = (first + strip).min(self.rows);
+            let (origin, padded) = (first * self.g.stride, self.g.rows_in(last - first));
+            LAID.with_borrow_mut(|laid| {
+                let needed = padded * pitch + self.slack();
+                laid.resize(needed.max(laid.len()), 0.0);
+                for (row, line) in laid.chunks_mut(pitch).take(padded).enumerate() {
+                    self.g.lay_out(&self.images[image * self.g.image()..], origin + row, line);
+                }
+                let part = Part { image, laid, origin };
+                (0..self.panels.count()).step_by(VECTORS).for_each(|panel| self.compute(&part, panel, first..last));
+            });
+        });
+    }
+
+    /// Values after a picture that a tile may read, though it drops what it makes of them.
+    fn slack(&self) -> usize {
+        POSITIONS * self.g.stride * self.g.c_in
+    }
+
+    /// Panel `panel` and its neighbour, for rows of the result.
+    fn compute(&self, part: &Part<'_>, panel: usize, rows: Range<usize>) {
+        let pairs = self.columns == QUAD;
+        let mut y = rows.start;
+        while y < rows.end {
+            let two = pairs && y + 1 < rows.end;
+            if two {
+                self.tile(part, panel, y, 0, POSITIONS);
+            } else {
+                // The last tile of a row covers part of the one before again.
+                for x in (0..self.columns).step_by(POSITIONS) {
+                    let x = x.min(self.columns.saturating_sub(POSITIONS));
+                    self.tile(part, panel, y, x, POSITIONS.min(self.columns - x));
+                }
+            }
+            y += 1 + usize::from(two);
+        }
+    }
+
+    /// `count` positions of the result from (y, x) on.
+    fn tile(&self, part: &Part<'_>, panel: usize, y: usize, x: usize, count: usize) {
+        let (g, pitch) = (&self.g, self.g.pitch());
+        let width = self.panels.isa.width();
+        let vectors = VECTORS.min(self.panels.count() - panel);
+        let (weights, bias) = self.panels.from(panel);
+        let step = g.stride * g.c_in;
+        let input = &part.laid[(y * g.stride - part.origin) * pitch + x * step..];
+        let mut out = [0.0_f32; LANES * POSITIONS];
+        let tile = Tile {
+            weights: weights.as_ptr(),
+            panel: self.panels.taps * width,
+            bias: bias.as_ptr(),
+            input: input.as_ptr(),
+            position: step,
+            quad: if self.columns == QUAD { g.stride * pitch } else { QUAD * step },
+            runs: g.kernel,
+            run: g.kernel * g.c_in,
+            pitch,
+            out: out.as_mut_ptr(),
+            out_stride: vectors * width,
+        };
+        let plane = self.rows * self.columns;
+        let first = panel * width;
+        let channels = (vectors * width).min(self.panels.channels - first);
+        let offset = (part.image * self.panels.channels + first) * plane + y * self.columns + x;
+        let from = Rows { first: out.as_ptr(), stride: vectors * width };
+        // SAFETY: the panels are whole; the taps of `count` positions lie in the padded rows, and those of the rest of the tile in the
+        // rows or the slack after them; `out` holds the largest tile. The positions of these channels lie in the result, and
+        // no other task writes them.
         unsafe {
-            gemm::gemm(
-                m, n, k, out, 1, stride, true, lhs, 1, k_stride, rhs, 1, rhs_stride, 1.0_f32, 1.0_f32, false, false, false,
-                serial,
-            );
+            multiply(self.panels.isa, vectors, count, &tile);
+            transpose(from, Rows { first: self.out.add(offset), stride: plane }, count, channels);
+        }
+    }
+}
+
+/// Padded rows of one picture.
+struct Part<'a> {
+    image: usize,
+    laid: &'a [f32],
+    /// The first of them.
+    origin: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::layers::host::tensor;
+
+    fn wave(count: usize, step: f32) -> Vec<f32> {
+        (0..count).map(|i| (i as f32 * step).sin()).collect()
+    }
+
+    /// The definition, in f64.
+    fn by_definition(x: &[f32], g: &Geometry, weight: &[f32], bias: &[f32]) -> Vec<f32> {
+        let (rows, columns) = g.out_size();
+        let pad = g.kernel / 2;
+        let pixel = |image: &[f32], c: usize, y: Option<usize>, x: Option<usize>| match (y, x) {
+            (Some(y), Some(x)) if y < g.height && x < g.width => f64::from(image[(c * g.height + y) * g.width + x]),
+            _ => 0.0,
+        };
+        let mut out = Vec::new();
+        for image in x.chunks(g.image()) {
+            for (channel, &bias) in bias.iter().enumerate() {
+                for at in 0..rows * columns {
+                    let taps = (0..g.c_in * g.kernel * g.kernel).map(|i| {
+                        let (c, dy, dx) = (i / (g.kernel * g.kernel), i / g.kernel % g.kernel, i % g.kernel);
+                        let y = (at / columns * g.stride + dy).checked_sub(pad);
+                        let x = (at % columns * g.stride + dx).checked_sub(pad);
+                        f64::from(weight[channel * g.c_in * g.kernel * g.kernel + i]) * pixel(image, c, y, x)
+                    });
+                    out.push((f64::from(bias) + taps.sum::<f64>()) as f32);
+                }
+            }
+        }
+        out
+    }
+
+    /// Sizes on both sides of each limit: tiles, fours, panels, pictures laid out whole and in strips.
+    #[test]
+    fn every_form_follows_the_definition_with_any_number_of_threads() {
+        for [batch, c_in, c_out, height, width, kernel, stride] in [
+            [2, 3, 5, 7, 9, 3, 1],
+            [1, 4, 33, 1, 1, 3, 1],
+            [3, 24, 40, 4, 4, 3, 1],
+            [2, 5, 17, 5, 4, 3, 1],
+            [2, 9, 16, 13, 8, 3, 2],
+            [1, 5, 7, 9, 6, 5, 3],
+            [2, 20, 48, 9, 3, 1, 1],
+            [1, 40, 3, 70, 100, 3, 1],
+            [1, 40, 20, 131, 60, 3, 2],
+        ] {
+            let g = Geometry { c_in, height, width, kernel, stride };
+            let (x, bias) = (wave(batch * g.image(), 0.37), wave(c_out, 1.3));
+            let weight = wave(c_out * c_in * kernel * kernel, 0.71);
+            let expected = by_definition(&x, &g, &weight, &bias);
+            let mut fused: Option<Vec<f32>> = None;
+            for isa in Isa::supported() {
+                let form = Kernel::new(isa, &weight, &bias, c_in, kernel, stride);
+                let run = |threads| {
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+                    let x = tensor(x.clone(), [batch, c_in, height, width]);
+                    values(&host(pool.install(|| form.conv2d(x)))).to_vec()
+                };
+                let ours = run(3);
+                let scale = expected.iter().fold(1.0_f32, |m, v| m.max(v.abs()));
+                for (at, (o, e)) in ours.iter().zip(&expected).enumerate() {
+                    assert!((o - e).abs() <= 2e-6 * scale, "{isa:?}, {g:?}: value {at} is {o}, not {e}");
+                }
+                assert!(ours.len() == expected.len() && ours == run(1), "{isa:?}, {g:?}: one thread");
+                if isa != Isa::Plain {
+                    assert!(*fused.get_or_insert_with(|| ours.clone()) == ours, "{isa:?}, {g:?}: another form");
+                }
+            }
         }
     }
 }

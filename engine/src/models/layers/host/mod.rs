@@ -5,16 +5,27 @@
 
 mod activation;
 mod conv;
-mod im2col;
+mod linear;
 mod norm;
+mod panels;
+mod product;
+mod shape;
+mod transpose;
+mod vector;
+mod window;
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 pub(super) use activation::activate;
-pub(super) use conv::conv2d;
+pub(super) use conv::Kernel;
+pub(super) use linear::Matrix;
 pub(super) use norm::{NormParams, normalise};
+pub(super) use shape::{beside, downsample, pixel_shuffle, pixel_unshuffle, upsample};
+
+/// Channels of the widest tile: two of the widest vectors.
+const LANES: usize = product::VECTORS * 16;
 
 /// Whether the CPU forms can run on `x`.
 pub(super) fn is_host<const D: usize>(x: &Tensor<D>) -> bool {
@@ -27,6 +38,11 @@ fn host<const D: usize>(x: Tensor<D>) -> FlexTensor {
     let x = x.try_into_primitive::<Flex>().expect("is_host was asked before, and a layer's tensors share its device");
     let whole = x.layout().contiguous_offsets() == Some((0, x.storage::<f32>().len()));
     if whole { x } else { x.to_contiguous() }
+}
+
+/// Whether the values of `x` lie in memory one by one: those of a network that is only described do not.
+fn has_values<const D: usize>(x: &Tensor<D>) -> bool {
+    is_host(x) && x.clone().try_into_primitive::<Flex>().is_ok_and(|x| x.storage::<f32>().len() >= x.layout().num_elements())
 }
 
 /// The values of a contiguous tensor.
@@ -44,6 +60,21 @@ fn update<const D: usize>(mut x: FlexTensor, shape: [usize; D], f: impl FnOnce(&
     drop(x);
     f(&mut copy);
     tensor(copy, shape)
+}
+
+/// A tensor that `write` makes.
+///
+/// # Safety
+/// `write` writes every value of the shape, from the pointer on.
+unsafe fn filled<const D: usize>(shape: [usize; D], write: impl FnOnce(*mut f32)) -> Tensor<D> {
+    let count = shape.iter().product();
+    let mut values = Vec::with_capacity(count);
+    if count > 0 {
+        write(values.as_mut_ptr());
+    }
+    // SAFETY: the capacity is as large, and the caller vouches for the values.
+    unsafe { values.set_len(count) };
+    tensor(values, shape)
 }
 
 fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {

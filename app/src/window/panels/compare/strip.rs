@@ -1,0 +1,134 @@
+//! The guidance strip: a small grid of weights and thresholdings, filled while it is made.
+
+use egui::{Align, Align2, Color32, Grid, Layout, Rect, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
+
+use super::View;
+use crate::window::action::Action;
+use crate::window::compare::{MAX_COLUMNS, Strip, threshold_label};
+use crate::window::job::Purpose;
+use crate::window::panels::Actions;
+use crate::window::stage_view::Progress;
+use crate::window::state::State;
+use crate::window::theme::{self, Palette};
+use crate::window::{icons, widgets};
+
+pub fn show(ui: &mut Ui, state: &mut State, view: &mut View<'_>, actions: &mut Actions) {
+    let obstacle = state.strip_request().err();
+    widgets::card(ui, |ui| {
+        ui.horizontal(|ui| head(ui, state, obstacle.is_none(), actions));
+        if !state.compare.look.strip_open {
+            return;
+        }
+        if let Some(error) = &state.compare.strip.error {
+            widgets::error(ui, error);
+        }
+        ui.horizontal_top(|ui| {
+            cells(ui, state, view, actions);
+            ui.add_space(theme::PAD);
+            ui.vertical(|ui| {
+                ui.set_max_width(ui.available_width().max(theme::TEXT));
+                super::explanation(ui);
+            });
+        });
+    });
+}
+
+fn head(ui: &mut Ui, state: &mut State, can_run: bool, actions: &mut Actions) {
+    let open = &mut state.compare.look.strip_open;
+    let (icon, name) = if *open { (icons::CARET_DOWN, "Close the strip") } else { (icons::CARET_RIGHT, "Open the strip") };
+    if widgets::icon_button(ui, icon, name).clicked() {
+        *open = !*open;
+    }
+    widgets::head(ui, "Guidance strip");
+    widgets::caption(ui, "click a cell to make it a column");
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let is_strip = |purpose: &Purpose| *purpose == Purpose::Strip;
+        let running = state.queue.running.as_ref().is_some_and(|job| is_strip(&job.purpose));
+        let waiting = state.queue.waiting.iter().find(|job| is_strip(&job.purpose)).map(|job| job.id);
+        let (text, action) = match (running, waiting) {
+            (true, _) => ("Cancel strip", Action::Cancel),
+            (false, Some(id)) => ("Waiting: remove strip", Action::RemoveJob(id)),
+            (false, None) => ("Run strip", Action::RunStrip),
+        };
+        let button = ui.add_enabled(running || waiting.is_some() || can_run, egui::Button::new(text));
+        if button.clicked() {
+            actions.push(action);
+        }
+        if let Some(stage) = &state.compare.strip.stage {
+            let done =
+                if stage.progress == Progress::Done { "done".into() } else { format!("step {} / {}", stage.step, stage.steps) };
+            widgets::caption(ui, format!("{done}, {}", widgets::seconds(stage.seconds)));
+        }
+    });
+}
+
+fn cells(ui: &mut Ui, state: &State, view: &mut View<'_>, actions: &mut Actions) {
+    let (strip, p) = (&state.compare.strip, Palette::get(ui.ctx()));
+    Grid::new("guidance strip").spacing(Vec2::splat(theme::GAP / 2.0)).show(ui, |ui| {
+        ui.label("");
+        for weight in &strip.weights {
+            ui.vertical_centered(|ui| widgets::caption(ui, format!("w = {weight}")));
+        }
+        ui.end_row();
+        for (row, threshold) in strip.thresholds.iter().enumerate() {
+            ui.label(RichText::new(widgets::threshold_name(threshold)).color(p.threshold(threshold)));
+            for column in 0..strip.weights.len() {
+                let cell = strip.cell(row, column);
+                let response = draw(ui, strip, cell, view);
+                if response.clicked() {
+                    actions.push(Action::CellToColumn { cell, at: None });
+                }
+                response.context_menu(|ui| menu(ui, state, cell, actions));
+            }
+            ui.end_row();
+        }
+    });
+}
+
+fn draw(ui: &mut Ui, strip: &Strip, cell: usize, view: &mut View<'_>) -> Response {
+    let p = Palette::get(ui.ctx());
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(theme::STRIP_CELL), Sense::click());
+    let name = name(strip, cell);
+    match strip.picture(cell) {
+        Some(image) => {
+            let texture = view.texture(ui, image);
+            let all = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            ui.painter().image(texture, rect, all, Color32::WHITE);
+        }
+        None => drop(ui.painter().rect_filled(rect, 0.0, p.raised)),
+    }
+    if let Some(stage) = strip.stage.as_ref().filter(|s| s.progress == Progress::Running) {
+        let share = strip.steps_done(cell) as f32 / stage.steps.max(1) as f32;
+        let mut bar = Rect::from_min_max(pos2(rect.min.x, rect.max.y - theme::CURVE), rect.max);
+        bar.set_width(rect.width() * share);
+        ui.painter().rect_filled(bar, 0.0, p.accent);
+    } else if strip.picture(cell).is_none() {
+        ui.painter().text(rect.center(), Align2::CENTER_CENTER, icons::IMAGE, egui::FontId::proportional(theme::HEAD), p.line);
+    }
+    if response.hovered() || response.has_focus() {
+        ui.painter().rect_stroke(rect, 0.0, egui::Stroke::new(theme::CURVE, p.accent), egui::StrokeKind::Inside);
+    }
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+    response.on_hover_text(format!("{name}: click for a column, right click for more"))
+}
+
+fn name(strip: &Strip, cell: usize) -> String {
+    strip.setting(cell).map(|(threshold, w)| format!("{}, w = {w}", threshold_label(&threshold))).unwrap_or_default()
+}
+
+fn menu(ui: &mut Ui, state: &State, cell: usize, actions: &mut Actions) {
+    let count = state.compare.columns.len();
+    if ui.add_enabled(count < MAX_COLUMNS, egui::Button::new("Compare as a new column")).clicked() {
+        actions.push(Action::CellToColumn { cell, at: Some(count) });
+    }
+    for at in 0..count {
+        let free = !state.columns_are_fixed();
+        if ui.add_enabled(free, egui::Button::new(format!("Put into column {}", at + 1))).clicked() {
+            actions.push(Action::CellToColumn { cell, at: Some(at) });
+        }
+    }
+    ui.separator();
+    if ui.button("Set guidance and thresholding under Stages").clicked() {
+        actions.push(Action::CellToDraft(cell));
+    }
+}

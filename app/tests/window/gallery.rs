@@ -1,0 +1,214 @@
+//! The gallery.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use egui::{Key, Modifiers};
+use imagen_app::png::{self, IMAGEN, PictureSettings};
+use imagen_app::window::action::{Question, View};
+use imagen_app::window::gallery::Entry;
+use imagen_app::window::prefs::{Prefs, ThemeChoice};
+use imagen_app::window::thumbnails;
+use imagen_protocol::GenerateRequest;
+
+use crate::harness::{Bench, Setup, painting, plans};
+
+const PROMPTS: [&str; 6] = [
+    "a red apple on a table",
+    "a green pear beside a blue cup",
+    "two kites over the sea",
+    "an orange cat that sleeps on a very long sofa in the morning sun",
+    "a red fox in the snow",
+    "",
+];
+
+pub fn settings(prompt: &str, size: u32) -> PictureSettings {
+    PictureSettings {
+        format: png::FORMAT,
+        app: "imagen-wgpu 0.1.0".into(),
+        model: "imagen-small".into(),
+        device: "Test adapter (Vulkan)".into(),
+        size,
+        candidate: 1,
+        request: GenerateRequest { seed: 41, ..GenerateRequest::new(prompt) },
+        stages: plans(),
+    }
+}
+
+/// A picture of ours; `age` seconds old.
+pub fn put(folder: &Path, name: &str, prompt: &str, side: u32, age: u64) -> PathBuf {
+    std::fs::create_dir_all(folder).expect("a folder");
+    let json = settings(prompt, side).to_json().expect("JSON");
+    let path = folder.join(name);
+    let which = u32::try_from(age).expect("small");
+    let bytes = png::encode(&painting(side, which, 0.0), &[(IMAGEN, &json)], true).expect("encoded");
+    std::fs::write(&path, bytes).expect("written");
+    let file = std::fs::File::options().write(true).open(&path).expect("opened");
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 - age)).expect("dated");
+    path
+}
+
+/// The gallery with six pictures of ours and one of somebody else.
+fn filled(setup: Setup) -> Bench {
+    let mut bench = Bench::with(setup);
+    bench.ready();
+    let folder = bench.folder.path().join("pictures");
+    for (i, prompt) in PROMPTS.iter().enumerate() {
+        put(&folder, &format!("{i}.png"), prompt, [64, 256, 1024][i % 3], i as u64);
+    }
+    let foreign = png::encode(&painting(128, 3, 0.4), &[], true).expect("encoded");
+    std::fs::write(folder.join("holiday.png"), foreign).expect("written");
+    bench.state_mut().show(View::Gallery);
+    bench.settle();
+    bench.click("Look through the folder again");
+    bench.until("the pictures are listed", |s| s.gallery.entries().len() == 7 && !s.gallery.scanning);
+    bench.until("the thumbnails in view are there", |s| !s.thumbnails.is_empty() && s.thumbnails.awaited() == 0);
+    bench
+}
+
+fn light_and_small() -> Setup {
+    Setup { size: [1024.0, 640.0], prefs: Prefs { theme: ThemeChoice::Light, ..Prefs::default() }, ..Setup::default() }
+}
+
+fn select(bench: &mut Bench, title: &str) {
+    bench.click(title);
+    bench.until("the details are there", |s| s.gallery.details.is_some());
+}
+
+#[test]
+fn empty() {
+    let mut bench = Bench::open();
+    bench.state_mut().prefs.pictures = Some("/home/user/Pictures/imagen-wgpu".into());
+    bench.state_mut().show(View::Gallery);
+    bench.settle();
+    assert!(bench.sees("No pictures yet"));
+    bench.snapshot("gallery_empty");
+}
+
+fn details(setup: Setup, name: &str) {
+    let mut bench = filled(setup);
+    select(&mut bench, PROMPTS[1]);
+    assert!(bench.sees("Use these settings") && bench.reads("guidance 5"));
+    // The folder's name is another one each time.
+    bench.state_mut().folders.pictures = "/home/user/Pictures/imagen-wgpu".into();
+    bench.snapshot(name);
+}
+
+#[test]
+fn filled_with_details() {
+    details(Setup::default(), "gallery_details_dark");
+}
+
+#[test]
+fn filled_with_details_in_a_small_light_window() {
+    details(light_and_small(), "gallery_details_light_small");
+}
+
+#[test]
+fn a_filter_shows_what_fits_and_says_when_nothing_does() {
+    let mut bench = filled(Setup::default());
+    bench.state_mut().gallery.filter = "RED".into();
+    bench.settle();
+    assert!(bench.sees(PROMPTS[0]) && bench.sees(PROMPTS[4]) && !bench.sees(PROMPTS[1]));
+    bench.state_mut().gallery.filter = "zebra".into();
+    bench.settle();
+    assert!(bench.sees("No picture fits"));
+    bench.state_mut().folders.pictures = "/home/user/Pictures/imagen-wgpu".into();
+    bench.snapshot("gallery_no_hits");
+    bench.click("Clear the filter");
+    assert!(bench.sees(PROMPTS[1]) && bench.sees("(no prompt)") && bench.sees("holiday.png"));
+}
+
+#[test]
+fn settings_come_back_from_a_picture() {
+    let mut bench = filled(Setup::default());
+    select(&mut bench, PROMPTS[4]);
+    bench.click("Use these settings");
+    let draft = &bench.state().draft;
+    assert_eq!((draft.prompt.as_str(), draft.seed, draft.seed_locked), (PROMPTS[4], 41, true));
+    assert_eq!(bench.state().prefs.view, View::Create);
+}
+
+#[test]
+fn a_picture_of_the_gallery_is_enlarged() {
+    let mut bench = filled(Setup::default());
+    select(&mut bench, PROMPTS[1]);
+    bench.click("Use as input");
+    bench.until("it is loaded", |s| s.draft.input.is_some());
+    assert_eq!(bench.state().draft.input.as_ref().map(|i| i.input.size), Some(256));
+}
+
+#[test]
+fn deleting_asks_first() {
+    let mut bench = filled(Setup::default());
+    select(&mut bench, PROMPTS[0]);
+    bench.press(Modifiers::NONE, Key::Delete);
+    assert!(bench.sees("Move to the trash?"));
+    bench.state_mut().folders.pictures = "/home/user/Pictures/imagen-wgpu".into();
+    bench.snapshot("gallery_delete");
+    bench.click("Keep");
+    assert_eq!(bench.state().question, None);
+    let path = bench.folder.path().join("pictures/0.png");
+    assert!(path.exists());
+    bench.press(Modifiers::NONE, Key::Delete);
+    assert_eq!(bench.state().question, Some(Question::Trash(path)));
+    bench.press(Modifiers::NONE, Key::Escape);
+    assert_eq!(bench.state().question, None);
+}
+
+#[test]
+fn arrows_move_the_selection_and_enter_opens_it() {
+    let mut bench = filled(Setup::default());
+    let selected = |bench: &Bench| bench.state().gallery.selected_index();
+    bench.press(Modifiers::NONE, Key::ArrowRight);
+    assert_eq!(selected(&bench), Some(0));
+    for (key, expected) in
+        [(Key::ArrowRight, 1), (Key::ArrowLeft, 0), (Key::End, 6), (Key::ArrowRight, 6), (Key::ArrowLeft, 5), (Key::Home, 0)]
+    {
+        bench.press(Modifiers::NONE, key);
+        assert_eq!(selected(&bench), Some(expected), "{key:?}");
+    }
+    // The newest is the foreign one, which carries no settings: the next is ours.
+    bench.press(Modifiers::NONE, Key::ArrowRight);
+    bench.press(Modifiers::NONE, Key::Enter);
+    bench.until("it is opened", |s| s.full.is_some());
+}
+
+#[test]
+fn ten_thousand_pictures_cost_no_more_than_those_in_view() {
+    let mut bench = Bench::open();
+    let entry = |i: u64| {
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(i);
+        Entry::new(format!("/none/{i}.png").into(), modified, 1, Some(format!("picture {i} of many")))
+    };
+    bench.state_mut().gallery.set_entries((0..10_000).map(entry).collect());
+    bench.state_mut().show(View::Gallery);
+    bench.state_mut().gallery.filter = "many".into();
+    bench.settle();
+    let asked = bench.state().thumbnails.len();
+    assert!((9..=thumbnails::ASKED).contains(&asked), "{asked} thumbnails are asked for");
+    bench.press(Modifiers::NONE, Key::End);
+    assert!(bench.sees("picture 0 of many"), "the last is in view");
+    let begun = Instant::now();
+    let frames = 10;
+    for _ in 0..frames {
+        bench.app.step();
+    }
+    let each = begun.elapsed() / frames;
+    // On an idle core a frame takes a few milliseconds; the bound leaves room for a busy machine, not for 10,000 cells.
+    assert!(each < Duration::from_millis(150), "{each:?} a frame");
+    assert!(bench.state().thumbnails.len() <= thumbnails::KEPT);
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_offers_another() {
+    let mut bench = Bench::open();
+    let file = bench.folder.path().join("file");
+    std::fs::write(&file, "").expect("written");
+    bench.state_mut().prefs.pictures = Some(file);
+    bench.state_mut().show(View::Gallery);
+    bench.settle();
+    bench.click("Look through the folder again");
+    bench.until("the error is known", |s| s.gallery.error.is_some());
+    assert!(bench.sees("The folder cannot be read"));
+}
