@@ -216,6 +216,11 @@ class Scenes:
         self.ids = list(self.of)
         self.weights = [cs[i].get("weight", 1) * (1.5 if cs[i].get("colours") else 1) for i in self.ids]
 
+    def emphasise(self, names, factor=2):
+        """Draws these concepts more often."""
+        cs = concepts()
+        self.weights = [w * (factor if cs[i]["name"] in names else 1) for i, w in zip(self.ids, self.weights)]
+
     def draw(self):
         return self.rng.choice(self.of[self.rng.choices(self.ids, self.weights)[0]])
 

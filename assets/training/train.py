@@ -72,8 +72,12 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(self.net.parameters(), a.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
         self.step, self.clock = 0, 0.0
         self.data = data.Scenes(a.data, self.card["size"], a.seed)
+        if a.emphasise:
+            self.data.emphasise(json.loads(a.emphasise.read_text())["weak_concepts"])
         if (self.folder / "checkpoint.pt").exists():
             self.resume()
+        elif a.weights:
+            self.start_from(a.weights)
         self.say(f"{stage}: {sum(p.numel() for p in self.net.parameters()) / 1e6:.2f} M parameters, from step {self.step}, {vars(a)}")
 
     def say(self, text):
@@ -95,6 +99,14 @@ class Trainer:
         torch.set_rng_state(s["torch_rng"])
         random.setstate(s["python_rng"])
         self.data.rng.setstate(s["data_rng"])
+
+    def start_from(self, path):
+        """Shipped weights (the averages, in f16) as the start of network and averages; the optimiser begins anew."""
+        from safetensors.torch import load_file
+
+        state = {k: v.float() for k, v in load_file(path).items()}
+        self.net.load_state_dict(state)
+        self.ema.load_state_dict(state)
 
     def examples(self):
         """-> clean pictures, (text, mask), extra inputs"""
@@ -197,6 +209,8 @@ def parser():
     ap.add_argument("--lr", type=float, default=1e-3)
     ap.add_argument("--ema", type=float, default=0.999)
     ap.add_argument("--batch", type=int)
+    ap.add_argument("--weights", type=Path, help="start from these shipped weights, where there is no checkpoint")
+    ap.add_argument("--emphasise", type=Path, help="evaluate.py's result: draw its weak concepts twice as often")
     ap.add_argument("--threads", type=int, default=1)
     ap.add_argument("--seed", type=int, default=0)
     ap.add_argument("--grid-minutes", type=float, default=10, help="sample pictures this often; 0: never")
