@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use imagen_tests::repo;
 
+/// Of a folder and those in it; a file is its own.
 fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    if dir.is_file() {
+        return vec![dir.to_owned()];
+    }
     let entries = std::fs::read_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
     let paths = entries.map(|e| e.expect("readable").path());
     let nested = paths.flat_map(|p| if p.is_dir() { rust_files(&p) } else { vec![p] });
@@ -61,5 +65,36 @@ fn readbacks_that_panic_are_nowhere_and_the_clock_is_read_in_runtime_alone() {
     assert_eq!(naming("engine/src", &[".into_data()", ".into_scalar()"]), Vec::<String>::new());
     for part in ["diffusion", "models", "ops"] {
         assert_eq!(naming(&format!("engine/src/{part}"), &["Instant::now", "SystemTime"]), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn the_windows_state_knows_no_user_interface() {
+    for place in ["state", "compare", "create.rs", "draft.rs", "gallery.rs", "job.rs", "log.rs", "prefs.rs", "stage_view.rs"] {
+        assert_eq!(naming(&format!("app/src/window/{place}"), &["egui::", "eframe::"]), [""; 0], "{place}");
+    }
+}
+
+#[test]
+fn colours_of_the_window_are_in_its_theme_alone() {
+    let named = naming("app/src/window", &["Color32::from", "Color32::RED", "Color32::GRAY", "Color32::BLACK"]);
+    let others: Vec<_> = named.iter().filter(|file| !file.contains("theme.rs")).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[test]
+fn panels_do_not_know_each_other() {
+    let folder = repo().join("app/src/window/panels");
+    let stem_of = |path: &PathBuf| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let panels: Vec<PathBuf> = std::fs::read_dir(&folder).expect("panels").map(|e| e.expect("an entry").path()).collect();
+    let names: Vec<String> = panels.iter().map(stem_of).filter(|name| name != "mod").collect();
+    for panel in panels.iter().filter(|p| stem_of(p) != "mod") {
+        for file in rust_files(panel) {
+            let text = std::fs::read_to_string(&file).expect("source");
+            for other in names.iter().filter(|name| **name != stem_of(panel)) {
+                let known = [format!("panels::{other}"), format!("super::{other}::"), format!("super::super::{other}")];
+                assert!(!known.iter().any(|k| text.contains(k.as_str())), "{} knows {other}", file.display());
+            }
+        }
     }
 }

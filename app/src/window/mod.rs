@@ -9,6 +9,7 @@ pub mod action;
 pub mod app;
 pub mod compare;
 pub mod create;
+pub mod doing;
 pub mod draft;
 pub mod fonts;
 pub mod gallery;

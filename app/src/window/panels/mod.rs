@@ -8,7 +8,6 @@ mod drop;
 mod full;
 mod gallery;
 mod log;
-mod model;
 mod notes;
 mod prompt;
 mod queue;
@@ -41,7 +40,11 @@ pub fn show(ui: &mut Ui, state: &mut State, textures: &mut Textures, actions: &m
                 ui.add_space(theme::GAP);
                 prompt::go(ui, state, actions);
             });
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| prompt::show(ui, state, textures, actions));
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                prompt::show(ui, state, textures, actions);
+                device::show(ui, state, actions);
+                queue::show(ui, state, actions);
+            });
         });
     }
     if state.prefs.view != View::Gallery && (!narrow || state.drawers.stages) {

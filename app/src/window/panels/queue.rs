@@ -5,7 +5,7 @@ use egui::{Align, Layout, Ui};
 use super::Actions;
 use crate::window::action::Action;
 use crate::window::job::{Job, Purpose};
-use crate::window::stage_view::{Progress, StageView};
+use crate::window::stage_view::StageView;
 use crate::window::state::State;
 use crate::window::theme::Palette;
 use crate::window::{icons, widgets};
@@ -31,7 +31,7 @@ pub fn show(ui: &mut Ui, state: &State, actions: &mut Actions) {
 
 fn running(ui: &mut Ui, state: &State, job: &Job, actions: &mut Actions) {
     let p = Palette::get(ui.ctx());
-    let stage = running_stage(state);
+    let stage = state.running_stage();
     widgets::card(ui, |ui| {
         line(ui, |ui| {
             if widgets::icon_button(ui, icons::STOP, "Cancel the running job").clicked() {
@@ -48,13 +48,6 @@ fn running(ui: &mut Ui, state: &State, job: &Job, actions: &mut Actions) {
 fn progress(stage: &StageView) -> String {
     let left = stage.seconds_left().map(|s| format!(", {} left", widgets::seconds(s))).unwrap_or_default();
     format!("{} px: step {} of {}{left}", stage.size(), stage.step, stage.steps)
-}
-
-/// Of whichever view asked for the running job.
-fn running_stage(state: &State) -> Option<&StageView> {
-    let columns = state.compare.columns.iter().flat_map(|c| c.stages.values());
-    let mut all = state.create.stages.values().chain(columns).chain(&state.compare.strip.stage);
-    all.find(|stage| stage.progress == Progress::Running)
 }
 
 fn show_waiting(ui: &mut Ui, job: &Job, index: usize, count: usize, actions: &mut Actions) {

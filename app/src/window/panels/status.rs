@@ -4,8 +4,8 @@ use egui::{RichText, Ui};
 
 use super::Actions;
 use crate::window::action::Action;
+use crate::window::doing::doing;
 use crate::window::prefs::ThemeChoice;
-use crate::window::stage_view::{Progress, StageView};
 use crate::window::state::{EngineStatus, State};
 use crate::window::theme::{self, Palette};
 use crate::window::{icons, widgets};
@@ -75,28 +75,4 @@ fn parts(state: &State) -> Vec<String> {
         parts.push(doing(state));
     }
     parts
-}
-
-/// What the running job does: "step 14/30 of 256, 6.0 s left".
-pub fn doing(state: &State) -> String {
-    if let Some(loading) = &state.loading {
-        return format!(
-            "loading {}: {} of {}",
-            part(&loading.part),
-            widgets::bytes(loading.done_bytes),
-            widgets::bytes(loading.total_bytes)
-        );
-    }
-    let columns = state.compare.columns.iter().flat_map(|column| column.stages.values());
-    let compared = columns.into_iter().find(|stage| stage.progress == Progress::Running);
-    state.create.running().or(compared).map_or_else(|| "preparing ...".into(), step)
-}
-
-fn part(name: &str) -> String {
-    if name.parse::<u32>().is_ok() { format!("the {name}-pixel stage") } else { format!("the {name}") }
-}
-
-fn step(stage: &StageView) -> String {
-    let left = stage.seconds_left().map(|s| format!(", {} left", widgets::seconds(s))).unwrap_or_default();
-    format!("step {}/{} of {}{left}", stage.step, stage.steps, stage.size())
 }

@@ -28,6 +28,7 @@ use super::lens::Lens;
 use super::log::{Log, Weight};
 use super::ports::Folders;
 use super::prefs::{Loaded, Prefs};
+use super::stage_view::{Progress, StageView};
 use super::thumbnails::Thumbnails;
 use crate::png::PictureSettings;
 
@@ -235,6 +236,13 @@ impl State {
 
     pub fn is_busy(&self) -> bool {
         self.queue.running.is_some()
+    }
+
+    /// The stage that runs, of whichever view asked for it.
+    pub fn running_stage(&self) -> Option<&StageView> {
+        let columns = self.compare.columns.iter().flat_map(|column| column.stages.values());
+        let all = columns.chain(&self.compare.strip.stage);
+        self.create.running().or(all.into_iter().find(|stage| stage.progress == Progress::Running))
     }
 
     /// Why Generate cannot be pressed; `None` when it can.

@@ -1,9 +1,12 @@
 //! The left rail: what to make.
 
+mod model;
+
 use egui::{DragValue, Key, RichText, TextEdit, Ui, Vec2};
 
-use super::{Actions, model};
+use super::Actions;
 use crate::window::action::{Action, View};
+use crate::window::doing::doing;
 use crate::window::state::State;
 use crate::window::textures::{Filter, Textures};
 use crate::window::theme::{self, Palette};
@@ -17,9 +20,7 @@ pub fn show(ui: &mut Ui, state: &mut State, textures: &mut Textures, actions: &m
     candidates(ui, state, actions);
     ui.separator();
     model::show(ui, state, actions);
-    super::device::show(ui, state, actions);
     input(ui, state, textures, actions);
-    super::queue::show(ui, state, actions);
 }
 
 fn prompt(ui: &mut Ui, state: &mut State) {
@@ -167,7 +168,7 @@ pub fn go(ui: &mut Ui, state: &State, actions: &mut Actions) {
         }
     }
     let (text, colour) = match (state.is_busy(), obstacle) {
-        (true, _) => (super::status::doing(state), p.muted),
+        (true, _) => (doing(state), p.muted),
         (false, Some(obstacle)) => (obstacle, p.error),
         (false, None) => (hint.into(), p.muted),
     };
