@@ -74,6 +74,12 @@ pub fn picture_settings(prompt: &str) -> PictureSettings {
     }
 }
 
+/// A step of one picture at 64 pixels: s 1.5, a quarter clipped, half a second.
+pub fn report(step: u32, steps: u32) -> StepReport {
+    let (s, clipped) = (vec![1.5], vec![0.25]);
+    StepReport { size: 64, step, steps, seconds: 0.5, first: 0, s, clipped, histograms: vec![] }
+}
+
 /// A square of one colour.
 pub fn flat(side: u32, colour: [u8; 3]) -> RgbImage {
     let pixels: Vec<u8> = (0..side * side).flat_map(|_| colour).collect();

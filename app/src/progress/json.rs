@@ -144,7 +144,7 @@ mod tests {
     use imagen_protocol::{EngineError, JobId};
 
     use super::*;
-    use crate::test_support::{flat, plans};
+    use crate::test_support::{flat, plans, report};
 
     #[test]
     fn the_schema_is_stable() {
@@ -152,17 +152,7 @@ mod tests {
         let mut json = Json::new(&mut out);
         json.begin(&GenerateRequest::new("x"), &plans(&[64]));
         json.event(&Event::StageStarted { job: JobId(1), size: 64, steps: 2 });
-        let report = StepReport {
-            size: 64,
-            step: 1,
-            steps: 2,
-            seconds: 0.5,
-            first: 0,
-            s: vec![1.5],
-            clipped: vec![0.25],
-            histograms: vec![],
-        };
-        json.event(&Event::StepFinished { job: JobId(1), report });
+        json.event(&Event::StepFinished { job: JobId(1), report: report(1, 2) });
         json.event(&Event::StageFinished { job: JobId(1), size: 64, seconds: 1.0, images: vec![flat(64, [0; 3])] });
         json.saved(Saved { path: Path::new("a-64.png"), size: 64, candidate: 1 });
         json.event(&Event::Loading { part: "64".into(), done_bytes: 1, total_bytes: 2 });

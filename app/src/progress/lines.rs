@@ -81,22 +81,14 @@ mod tests {
     use imagen_protocol::JobId;
 
     use super::*;
+    use crate::test_support::report;
 
     #[test]
     fn a_long_stage_makes_ten_lines_with_the_time_left() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut lines = Lines::new(&mut out, &mut err);
         for step in 1..=1000 {
-            let report = StepReport {
-                size: 64,
-                step,
-                steps: 1000,
-                seconds: 0.5,
-                first: 0,
-                s: vec![1.0],
-                clipped: vec![0.0],
-                histograms: vec![],
-            };
+            let report = StepReport { seconds: 0.5, s: vec![1.0], clipped: vec![0.0], ..report(step, 1000) };
             lines.event(&Event::StepFinished { job: JobId(1), report });
         }
         let text = String::from_utf8(err).expect("UTF-8");
@@ -109,16 +101,7 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut lines = Lines::new(&mut out, &mut err);
         for step in 1..=3 {
-            let report = StepReport {
-                size: 64,
-                step,
-                steps: 3,
-                seconds: 1.0,
-                first: 0,
-                s: vec![1.0],
-                clipped: vec![0.0],
-                histograms: vec![],
-            };
+            let report = StepReport { seconds: 1.0, s: vec![1.0], clipped: vec![0.0], ..report(step, 3) };
             lines.event(&Event::StepFinished { job: JobId(1), report });
         }
         assert_eq!(String::from_utf8(err).expect("UTF-8").lines().count(), 3);

@@ -56,6 +56,7 @@ pub fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_support::report;
 
     #[test]
     fn durations_read_well() {
@@ -67,16 +68,7 @@ mod tests {
 
     #[test]
     fn the_candidate_that_clips_most_is_shown() {
-        let mut report = StepReport {
-            size: 64,
-            step: 1,
-            steps: 2,
-            seconds: 0.1,
-            first: 0,
-            s: vec![1.0, 1.5],
-            clipped: vec![0.25, 0.001],
-            histograms: vec![],
-        };
+        let mut report = StepReport { s: vec![1.0, 1.5], clipped: vec![0.25, 0.001], ..report(1, 2) };
         assert_eq!(clipping(&report), "s 1.50, clipped 25.0 %");
         report.s.clear();
         assert_eq!(clipping(&report), "");

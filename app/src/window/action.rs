@@ -149,8 +149,6 @@ pub enum Effect {
     Io(IoTask),
     CopyImage(RgbImage),
     CopyText(String),
-    /// Textures of pictures that nobody shows any more.
-    ForgetTextures,
     /// Closes the window.
     Close,
 }

@@ -171,7 +171,6 @@ impl Window {
                 Effect::Io(task) => self.ask_io(ctx, task),
                 Effect::CopyImage(image) => ctx.copy_image(textures::color_image(&image)),
                 Effect::CopyText(text) => ctx.copy_text(text),
-                Effect::ForgetTextures => self.textures.clear(),
                 Effect::Close => ctx.send_viewport_cmd(ViewportCommand::Close),
             }
         }

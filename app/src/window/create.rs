@@ -159,13 +159,6 @@ impl Create {
         self.shown(size).map_or(0, |stage| index_in(stage, self.selected))
     }
 
-    /// Every stage of the selected candidate, smallest first.
-    pub fn shown_stages(&self) -> Stages {
-        let mut stages = self.stages.clone();
-        stages.extend(self.enlarged.get(&self.selected).cloned().unwrap_or_default());
-        stages
-    }
-
     /// What the last job made, with the stages before it.
     pub fn active_stages(&self) -> Stages {
         let own = self.active.and_then(|candidate| self.enlarged.get(&candidate)).cloned();

@@ -9,10 +9,8 @@ pub use imagen_protocol::JobId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Create,
-    /// Columns `first..first + request.columns.len()` of the compare view.
-    Compare {
-        first: usize,
-    },
+    /// A column of the request is one of the compare view.
+    Compare,
     /// The guidance strip: a column of the request is a cell, row by row.
     Strip,
 }
@@ -53,10 +51,6 @@ impl Queue {
     /// Takes the running job out, if it is this one.
     pub fn finish(&mut self, id: JobId) -> Option<Job> {
         self.running.take_if(|job| job.id == id)
-    }
-
-    pub fn is_running(&self, id: JobId) -> bool {
-        self.running.as_ref().is_some_and(|job| job.id == id)
     }
 
     pub fn remove(&mut self, id: JobId) {

@@ -24,8 +24,7 @@ pub fn icon_button(ui: &mut Ui, icon: &str, name: &str) -> Response {
 
 /// As wide and high as the primary one, where another view has that.
 pub fn wide_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
-    let size = Vec2::new(ui.available_width(), theme::PRIMARY);
-    ui.add_enabled_ui(enabled, |ui| ui.add_sized(size, egui::Button::new(text).min_size(size))).inner
+    wide(ui, egui::Button::new(text), enabled)
 }
 
 /// The one action of a screen.
@@ -33,6 +32,10 @@ pub fn primary_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
     let p = Palette::get(ui.ctx());
     let label = RichText::new(text).color(if enabled { p.on_accent } else { p.muted }).family(super::fonts::bold());
     let button = egui::Button::new(label).fill(if enabled { p.accent } else { p.raised });
+    wide(ui, button, enabled)
+}
+
+fn wide(ui: &mut Ui, button: egui::Button<'_>, enabled: bool) -> Response {
     let size = Vec2::new(ui.available_width(), theme::PRIMARY);
     // `add_sized` centres its words.
     ui.add_enabled_ui(enabled, |ui| ui.add_sized(size, button.min_size(size))).inner

@@ -106,9 +106,9 @@ impl Default for Compare {
 
 impl Compare {
     /// The columns' job begins: each column gets its own stages.
-    pub fn begin(&mut self, first: usize, plans: &[StagePlan], request: &Arc<GenerateRequest>) {
+    pub fn begin(&mut self, plans: &[StagePlan], request: &Arc<GenerateRequest>) {
         (self.error, self.look.shown) = (None, None);
-        for (column, overrides) in self.columns.iter_mut().skip(first).zip(&request.columns) {
+        for (column, overrides) in self.columns.iter_mut().zip(&request.columns) {
             let one = Arc::new(GenerateRequest { columns: vec![overrides.clone()], count: 1, ..(**request).clone() });
             let of = |plan: &StagePlan| {
                 let user = overrides.get(&plan.size).cloned().unwrap_or_default();
@@ -119,9 +119,9 @@ impl Compare {
         }
     }
 
-    pub fn preview(&mut self, first: usize, preview: &Preview) {
+    pub fn preview(&mut self, preview: &Preview) {
         for (i, image) in preview.images.iter().enumerate() {
-            let at = first + preview.first as usize + i;
+            let at = preview.first as usize + i;
             let Some(stage) = self.columns.get_mut(at).and_then(|c| c.stages.get_mut(&preview.size)) else { continue };
             stage.previewed(&Preview { first: 0, images: vec![image.clone()], ..preview.clone() });
         }

@@ -79,7 +79,7 @@ fn name(ui: &mut Ui, job: &Job) {
     let more = match job.purpose {
         Purpose::Create if job.request.count > 1 => format!("{} candidates, seed {}", job.request.count, job.request.seed),
         Purpose::Create => format!("seed {}", job.request.seed),
-        Purpose::Compare { .. } => format!("compare: {} columns", job.request.columns.len()),
+        Purpose::Compare => format!("compare: {} columns", job.request.columns.len()),
         Purpose::Strip => format!("guidance strip: {} cells", job.request.columns.len()),
     };
     ui.add(egui::Label::new(&title).truncate()).on_hover_text(format!("{title}\n{more}"));

@@ -44,7 +44,7 @@ impl State {
         let Some(job) = self.queue.running.as_ref().filter(|job| job.id == preview.job) else { return };
         match job.purpose {
             Purpose::Create => self.create.preview(preview),
-            Purpose::Compare { first } => self.compare.preview(first, preview),
+            Purpose::Compare => self.compare.preview(preview),
             Purpose::Strip => {
                 if let Some(strip) = &mut self.compare.strip.stage {
                     strip.previewed(preview);
@@ -103,7 +103,7 @@ impl State {
         let request = Arc::new(job.request.clone());
         match job.purpose {
             Purpose::Create => self.create.begin(plans, &request),
-            Purpose::Compare { first } => self.compare.begin(first, plans, &request),
+            Purpose::Compare => self.compare.begin(plans, &request),
             Purpose::Strip => self.compare.strip.begin(plans, request),
         }
     }
@@ -117,8 +117,8 @@ impl State {
                     change(stage, 0);
                 }
             }
-            Purpose::Compare { first } => {
-                let own = self.compare.columns.iter_mut().skip(first).take(job.request.columns.len());
+            Purpose::Compare => {
+                let own = self.compare.columns.iter_mut().take(job.request.columns.len());
                 for (index, column) in own.enumerate() {
                     if let Some(stage) = column.stages.get_mut(&size) {
                         change(stage, index);
@@ -133,8 +133,12 @@ impl State {
         }
     }
 
+    fn runs_columns(&self) -> bool {
+        self.queue.running.as_ref().is_some_and(|job| job.purpose == Purpose::Compare)
+    }
+
     fn stepped(&mut self, id: JobId, report: &StepReport) {
-        let columns = self.queue.running.as_ref().is_some_and(|job| matches!(job.purpose, Purpose::Compare { .. }));
+        let columns = self.runs_columns();
         self.each_stage(id, report.size, |stage, index| {
             // Columns that do not fit in one batch come later: a report is of some of them.
             let own = if columns { of_picture(report, index) } else { Some(report.clone()) };
@@ -143,7 +147,7 @@ impl State {
     }
 
     fn stage_finished(&mut self, id: JobId, size: u32, seconds: f64, images: Vec<RgbImage>) -> Vec<Effect> {
-        let columns = self.queue.running.as_ref().is_some_and(|job| matches!(job.purpose, Purpose::Compare { .. }));
+        let columns = self.runs_columns();
         self.each_stage(id, size, |stage, index| {
             let own = if columns { images.get(index).cloned().into_iter().collect() } else { images.clone() };
             stage.finished(seconds, own);
@@ -202,7 +206,7 @@ impl State {
         self.log.push(self.now, weight, format!("\"{}\": {text}", job.request.prompt));
         match job.purpose {
             Purpose::Create => self.create.broke_off(error),
-            Purpose::Compare { .. } => self.compare.broke_off(error),
+            Purpose::Compare => self.compare.broke_off(error),
             Purpose::Strip => self.compare.strip.broke_off(error),
         }
     }

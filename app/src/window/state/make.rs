@@ -95,7 +95,7 @@ impl State {
         if self.columns_are_fixed() {
             return vec![];
         }
-        self.enqueue_if(Purpose::Compare { first: 0 }, self.compare_request())
+        self.enqueue_if(Purpose::Compare, self.compare_request())
     }
 
     pub(super) fn run_strip(&mut self) -> Vec<Effect> {
@@ -169,7 +169,7 @@ impl State {
     /// Columns cannot go or be replaced while a job of theirs runs or waits: its pictures come by the columns' numbers.
     pub fn columns_are_fixed(&self) -> bool {
         let jobs = self.queue.running.iter().chain(&self.queue.waiting);
-        jobs.into_iter().any(|job| matches!(job.purpose, Purpose::Compare { .. }))
+        jobs.into_iter().any(|job| matches!(job.purpose, Purpose::Compare))
     }
 
     fn enqueue(&mut self, purpose: Purpose, request: GenerateRequest) -> Vec<Effect> {

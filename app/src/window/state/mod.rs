@@ -185,7 +185,8 @@ impl State {
 
     /// What is to be kept between sessions.
     pub fn to_keep(&self) -> Prefs {
-        Prefs { draft: self.draft.clone(), ..self.prefs.clone() }
+        // The input picture is not kept, and comparing its pixels once a frame would be for nothing.
+        Prefs { draft: Draft { input: None, ..self.draft.clone() }, ..self.prefs.clone() }
     }
 
     /// The stages that the create view has a tile for: the model's, or those of kept pictures where no model is known.

@@ -44,7 +44,7 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Actions) {
 /// Run, or Cancel in the same place while the columns' job runs.
 fn run(ui: &mut Ui, state: &State, can_run: bool, actions: &mut Actions) {
     ui.allocate_ui_with_layout(Vec2::new(theme::RUN, theme::PRIMARY), Layout::top_down(Align::Center), |ui| {
-        let compares = |purpose: &Purpose| matches!(purpose, Purpose::Compare { .. });
+        let compares = |purpose: &Purpose| matches!(purpose, Purpose::Compare);
         if let Some(action) = start_or_stop(ui, state, "Run columns", compares, can_run, Action::RunCompare) {
             actions.push(action);
         }
