@@ -5,6 +5,9 @@ use imagen_protocol::{EngineError, RgbImage, Threshold};
 
 use super::theme::{self, Palette};
 
+/// What a picture does as an input.
+pub const INPUT_HINT: &str = "The picture takes the place of the first stages; the later ones enlarge it";
+
 /// A bordered box on the surface colour.
 pub fn card<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     let p = Palette::get(ui.ctx());

@@ -240,7 +240,7 @@ fn twice_as_large() {
 fn an_input_picture_is_shown_used_and_removed() {
     let mut bench = with_prompt(Bench::open());
     let input = StageInput { size: 64, images: vec![painting(64, 1, 0.0)] };
-    bench.state_mut().draft.input = Some(Input { input: input.clone(), name: "a photograph of an orange on a table.png".into() });
+    bench.state_mut().draft.input = Some(Input { input: input.clone(), path: "a photograph of an orange on a table.png".into() });
     bench.settle();
     bench.snapshot("create_input");
     bench.click("Generate");

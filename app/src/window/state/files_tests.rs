@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use imagen_protocol::{DeviceChoice, DeviceInfo, EngineError, Event, JobId, SamplerKind, StageInput, StagePlan, Steps};
 
 use super::{EngineStatus, State};
+use crate::picture::Scaled;
 use crate::png::Parameters;
 use crate::test_support::{flat, model, picture_settings, plans};
 use crate::window::action::{Action, Effect, Picture, Question, View};
@@ -122,7 +123,8 @@ fn selecting_reads_a_file_once_and_late_answers_are_dropped() {
     state.apply(Action::OpenEntry(second.clone()));
     let details = |colour| {
         let about = Ok(Found::Ours(Box::new(picture_settings("x"))));
-        Box::new(Details { image: Ok(flat(64, [colour; 3])), about })
+        let image = Ok(Scaled { image: flat(64, [colour; 3]), size: [64, 64] });
+        Box::new(Details { image, about })
     };
     state.fold_io(IoEvent::EntryRead { path: first, details: details(1) });
     assert!(state.gallery.details.is_none() && state.full.is_none());
@@ -179,7 +181,7 @@ fn a_dropped_file_with_settings_leaves_the_choice() {
     settings.request.seed = 99;
     let path = PathBuf::from("a.png");
     state.fold_io(IoEvent::Examined { path: path.clone(), result: Ok(Found::Ours(Box::new(settings))) });
-    assert_eq!(offers(&state), ["Restore settings", "Use as input"]);
+    assert_eq!(offers(&state), ["Restore settings", "Use as input", "Show"]);
     assert_eq!(state.draft.prompt, "", "nothing happened yet");
     let [restore, input] = [0, 1].map(|i| state.notes[0].offers[i].action.clone());
     assert_eq!(state.apply(input), [Effect::Io(IoTask::LoadInput { path, sizes: vec![64, 256] })]);
@@ -194,12 +196,12 @@ fn a_dropped_picture_without_settings_becomes_the_input() {
     state.draft.until = Some(64);
     let effects = state.fold_io(IoEvent::Examined { path: "a.jpg".into(), result: Ok(Found::Plain) });
     assert_eq!(effects, [Effect::Io(IoTask::LoadInput { path: "a.jpg".into(), sizes: vec![64, 256] })]);
-    let input = Input { input: StageInput { size: 64, images: vec![flat(64, [0; 3])] }, name: "a.jpg".into() };
+    let input = Input { input: StageInput { size: 64, images: vec![flat(64, [0; 3])] }, path: "a.jpg".into() };
     state.fold_io(IoEvent::InputLoaded { result: Ok((input, vec!["scaled".into()])) });
     assert_eq!(state.draft.until, None, "a draft that ends at 64 would have nothing to do");
     assert!(state.draft.request().plan(&model().stages).is_ok());
     state.fold_io(IoEvent::Examined { path: "b.png".into(), result: Err(full_disk()) });
-    assert_eq!(offers(&state), ["Use as input"], "unreadable settings do not spoil the picture");
+    assert_eq!(offers(&state), ["Use as input", "Show"], "unreadable settings do not spoil the picture");
 }
 
 #[test]

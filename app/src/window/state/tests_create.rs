@@ -142,7 +142,7 @@ fn presets_resets_and_the_input_change_the_draft() {
     state.apply(Action::ResetStage(256));
     assert!(!state.draft.is_changed(256) && state.draft.is_changed(64));
     let input = StageInput { size: 64, images: vec![flat(64, [1; 3])] };
-    state.draft.input = Some(Input { input, name: "x.png".into() });
+    state.draft.input = Some(Input { input, path: "x.png".into() });
     state.apply(Action::RemoveInput);
     assert_eq!(state.draft.input, None);
     state.apply(Action::NewSeed);
@@ -171,7 +171,8 @@ fn a_picture_opens_over_everything_with_a_fresh_lens() {
     state.full_lens.zoom = 8.0;
     let picture: Picture = state.tile(256).expect("a picture");
     state.apply(Action::OpenFull(picture.clone()));
-    assert_eq!((state.full.as_ref(), state.full_lens.zoom), (Some(&picture), 1.0));
+    let shown = state.full.clone().expect("it is open");
+    assert_eq!((shown.picture(), shown.path, state.full_lens.zoom), (Some(picture), None, 1.0));
     state.apply(Action::CloseFull);
     assert_eq!(state.full, None);
 }

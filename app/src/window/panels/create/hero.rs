@@ -10,7 +10,7 @@ use crate::window::stage_view::{Progress, StageView};
 use crate::window::state::State;
 use crate::window::textures::Textures;
 use crate::window::theme::{self, Palette};
-use crate::window::{icons, widgets};
+use crate::window::{icons, menu, widgets};
 
 pub fn show(ui: &mut Ui, state: &mut State, side: f32, textures: &mut Textures, actions: &mut Actions) {
     let latest = state.create.latest().map(StageView::size);
@@ -20,12 +20,13 @@ pub fn show(ui: &mut Ui, state: &mut State, side: f32, textures: &mut Textures, 
     });
     let texture = latest.and_then(|size| tile::texture(ui.ctx(), state, size, textures));
     let mut lens = state.create.lens;
-    let picture = lens::show(ui, &mut lens, texture, side, "The picture being made");
+    let picture = lens::show(ui, &mut lens, texture, Vec2::splat(side), "The picture being made");
     state.create.lens = lens;
     if latest.is_some_and(|size| tile::is_stale(state, size)) {
         tile::veil(ui, picture.rect);
     }
-    if picture.on_hover_text("Click: full size. Scroll: zoom. Drag: move").clicked()
+    menu::picture(&picture, state, || latest.and_then(|size| state.tile(size)), actions);
+    if picture.on_hover_text("Click: full size. Scroll: zoom. Drag: move. Right click: more").clicked()
         && let Some(picture) = latest.and_then(|size| state.tile(size))
     {
         actions.push(Action::OpenFull(picture));

@@ -10,7 +10,7 @@ use crate::window::doing::doing;
 use crate::window::state::State;
 use crate::window::textures::{Filter, Textures};
 use crate::window::theme::{self, Palette};
-use crate::window::{icons, widgets};
+use crate::window::{gallery, icons, widgets};
 
 pub fn show(ui: &mut Ui, state: &mut State, textures: &mut Textures, actions: &mut Actions) {
     prompt(ui, state);
@@ -133,7 +133,12 @@ fn input(ui: &mut Ui, state: &State, textures: &mut Textures, actions: &mut Acti
     ui.horizontal(|ui| {
         if let Some(image) = input.input.images.first() {
             let texture = textures.get(ui.ctx(), image, Filter::Smooth);
-            ui.image((texture, Vec2::splat(theme::PRIMARY))).on_hover_text("Stands for the stages up to its size");
+            let button = egui::Button::image((texture, Vec2::splat(theme::PRIMARY))).frame(false);
+            let button = ui.add(button).on_hover_text("Stands for the stages up to its size; click: the whole file, full size");
+            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Show the input picture"));
+            if button.clicked() {
+                actions.push(Action::ShowFile(input.path.clone()));
+            }
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if widgets::icon_button(ui, icons::X, "Remove the input picture").clicked() {
@@ -141,7 +146,7 @@ fn input(ui: &mut Ui, state: &State, textures: &mut Textures, actions: &mut Acti
             }
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
-                ui.add(egui::Label::new(&input.name).truncate());
+                ui.add(egui::Label::new(gallery::name(&input.path)).truncate());
                 widgets::caption(ui, format!("{0} x {0} pixels", input.input.size));
             });
         });
