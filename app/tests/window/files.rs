@@ -69,6 +69,9 @@ fn a_plain_picture_becomes_the_input_and_the_other_files_are_said() {
     bench.until("it is loaded", |s| s.draft.input.is_some());
     assert_eq!(bench.state().draft.input.as_ref().map(|i| i.input.size), Some(256));
     assert!(bench.reads("plain.png is used; the other file is not"));
+    bench.click("Show the input picture");
+    bench.until("it is shown whole", |s| s.full.as_ref().is_some_and(|full| full.size == [300, 300]));
+    assert!(bench.reads("300 x 300 pixels · carries no settings"));
 }
 
 #[test]
@@ -92,6 +95,31 @@ fn whatever_is_dropped_is_answered_in_the_window() {
     let folder = bench.folder.path().to_owned();
     drop_files(&mut bench, &[&folder]);
     bench.until("a folder", |s| s.notes.iter().any(|n| n.text.contains("cannot be read: ")));
+}
+
+#[test]
+fn a_dropped_picture_that_carries_settings_can_be_looked_at_before_one_decides() {
+    let mut bench = Bench::open();
+    let text = "a cat\nSteps: 20, CFG scale: 7, Seed: 5, Size: 64x64";
+    let bytes = png::encode(&painting(64, 0, 0.0), &[(PARAMETERS, text)], true).expect("encoded");
+    let path = write(&bench, "other.png", &bytes);
+    drop_files(&mut bench, &[&path]);
+    bench.until("it is known", |s| !s.notes.is_empty());
+    bench.click("Show");
+    bench.until("it is shown", |s| s.full.is_some());
+    assert!(bench.reads("another program's settings"));
+    bench.click("Use its settings");
+    assert_eq!((bench.state().draft.prompt.as_str(), bench.state().full.as_ref()), ("a cat", None));
+}
+
+#[test]
+fn a_file_that_is_gone_is_said_where_it_should_be_shown() {
+    let mut bench = Bench::open();
+    let effects = bench.state_mut().apply(imagen_app::window::action::Action::ShowFile("/no/such/picture.png".into()));
+    let ctx = bench.app.ctx.clone();
+    bench.app.state_mut().carry_out(&ctx, effects);
+    bench.until("it is said", |s| s.notes.iter().any(|n| n.text.contains("picture.png") && n.text.contains("cannot be read")));
+    assert_eq!(bench.state().full, None);
 }
 
 #[test]

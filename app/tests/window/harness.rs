@@ -167,6 +167,12 @@ impl Bench {
         self.app.query_all_by_label_contains(text).next().is_some() || self.app.query_all_by_value(text).next().is_some()
     }
 
+    /// Whether this text went to the clipboard in the last frames.
+    pub fn copied(&self, text: &str) -> bool {
+        let commands = &self.app.output().platform_output.commands;
+        commands.iter().any(|c| matches!(c, egui::OutputCommand::CopyText(copied) if copied == text))
+    }
+
     /// Presses a key with modifiers.
     pub fn press(&mut self, modifiers: egui::Modifiers, key: egui::Key) {
         self.app.key_press_modifiers(modifiers, key);

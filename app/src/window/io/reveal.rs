@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn the_folder_of_a_file_is_opened() {
         let command = opener(Path::new("/a/b.png"), Path::new("/a"));
-        let last = command.get_args().next_back().expect("an argument");
+        let last = command.get_args().last().expect("an argument");
         let expected = if cfg!(target_os = "macos") { "/a/b.png" } else { "/a" };
         assert_eq!(last, expected);
     }

@@ -140,7 +140,6 @@ impl State {
             now: 0.0,
             folders,
             draft,
-            prefs: loaded.prefs,
             engine: EngineStatus::Starting,
             loading: None,
             memory: Memory::default(),
@@ -149,7 +148,8 @@ impl State {
             tokens: None,
             queue: Queue::default(),
             create: Create::default(),
-            compare: Compare::default(),
+            compare: Compare::restored(&loaded.prefs.compare),
+            prefs: loaded.prefs,
             gallery: Gallery::scanning(),
             thumbnails: Thumbnails::default(),
             log: Log::default(),
@@ -194,7 +194,8 @@ impl State {
     /// What is to be kept between sessions.
     pub fn to_keep(&self) -> Prefs {
         // The input picture is not kept, and comparing its pixels once a frame would be for nothing.
-        Prefs { draft: Draft { input: None, ..self.draft.clone() }, ..self.prefs.clone() }
+        let draft = Draft { input: None, ..self.draft.clone() };
+        Prefs { draft, compare: self.compare.kept(), ..self.prefs.clone() }
     }
 
     /// The stages that the create view has a tile for: the model's, or those of kept pictures where no model is known.

@@ -91,6 +91,9 @@ fn buttons(ui: &mut Ui, path: &Path, details: &Details, actions: &mut Actions) {
 
 fn about(ui: &mut Ui, details: &Details, path: &Path) {
     row(ui, "file", &gallery::name(path));
+    if let Ok(Scaled { size: [width, height], .. }) = &details.image {
+        row(ui, "size", &format!("{width} x {height} pixels"));
+    }
     match &details.about {
         Ok(Found::Ours(settings)) => settings::rows(settings).iter().for_each(|(name, value)| row(ui, name, value)),
         Ok(Found::Parameters(text)) => {

@@ -160,26 +160,44 @@ pub fn go(ui: &mut Ui, state: &State, actions: &mut Actions) {
     // One primary action a screen, and the key is its own.
     let create = state.prefs.view == View::Create;
     let button = if create { widgets::primary_button } else { widgets::wide_button };
-    let hint = if state.prefs.view == View::Compare { "Makes one picture; Ctrl+Enter runs the columns" } else { "Ctrl+Enter" };
-    if state.is_busy() {
-        let button = button(ui, "Cancel", true);
-        if button.on_hover_text("Stops the running job; Esc").clicked() {
-            actions.push(Action::Cancel);
-        }
-    } else {
-        let button = button(ui, "Generate", obstacle.is_none()).on_hover_text(hint);
-        if button.clicked() {
-            actions.push(Action::Generate);
-        }
-    }
+    start_or_cancel(ui, state, obstacle.as_deref(), button, actions);
     let (text, colour) = match (state.is_busy(), obstacle) {
         (true, _) => (doing(state), p.muted),
         (false, Some(obstacle)) => (obstacle, p.error),
-        (false, None) => (hint.into(), p.muted),
+        (false, None) => (hint(state).into(), p.muted),
     };
     let width = ui.available_width();
     ui.allocate_ui(Vec2::new(width, theme::WORDS), |ui| {
         ui.set_min_size(Vec2::new(width, theme::WORDS));
         widgets::clipped(ui, &text, colour, 3);
     });
+}
+
+/// The button alone, where the rail is closed.
+pub fn go_narrow(ui: &mut Ui, state: &State, actions: &mut Actions) {
+    let obstacle = state.obstacle();
+    let button = if state.prefs.view == View::Create { widgets::small_primary_button } else { widgets::small_button };
+    start_or_cancel(ui, state, obstacle.as_deref(), button, actions);
+}
+
+fn hint(state: &State) -> &'static str {
+    if state.prefs.view == View::Compare { "Makes one picture; Ctrl+Enter runs the columns" } else { "Ctrl+Enter" }
+}
+
+fn start_or_cancel(
+    ui: &mut Ui,
+    state: &State,
+    obstacle: Option<&str>,
+    button: fn(&mut Ui, &str, bool) -> egui::Response,
+    actions: &mut Actions,
+) {
+    let (text, tip, action) = if state.is_busy() {
+        ("Cancel", "Stops the running job; Esc", Action::Cancel)
+    } else {
+        ("Generate", hint(state), Action::Generate)
+    };
+    let button = button(ui, text, state.is_busy() || obstacle.is_none()).on_hover_text(tip);
+    if button.on_disabled_hover_text(obstacle.unwrap_or_default()).clicked() {
+        actions.push(action);
+    }
 }
