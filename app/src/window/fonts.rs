@@ -45,7 +45,7 @@ mod tests {
     fn lacks(family: &FontFamily, text: &str) -> Vec<char> {
         let ctx = Context::default();
         install(&ctx);
-        let _ = ctx.run_ui(RawInput::default(), |_| {});
+        ctx.run_ui(RawInput::default(), |_| {}).textures_delta.clear();
         let font = FontId::new(13.0, family.clone());
         ctx.fonts_mut(|fonts| text.chars().filter(|&c| !c.is_whitespace() && !fonts.has_glyph(&font, c)).collect())
     }

@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(plain.title(), "holiday.png");
         assert_eq!(plain.words(), "40 x 40 pixels, shown at 4 · carries no settings");
         assert_eq!((plain.picture(), plain.restoring()), (None, None));
-        let other = foreign(Ok(Found::Parameters("a cat\nSteps: 20".into())));
+        let other = foreign(Ok(Found::Parameters("a cat\nSteps: 20, CFG scale: 7, Seed: 5".into())));
         assert!(matches!(other.restoring(), Some(Action::UseParameters(p)) if p.prompt == "a cat"));
         let later = foreign(Err(EngineError::Internal { message: "format 2".into() }));
         assert!(later.words().ends_with("its settings cannot be read") && later.restoring().is_none());

@@ -231,14 +231,16 @@ fn a_right_click_offers_the_file_and_copies_its_path() {
     bench.app.get_by_label(PROMPTS[1]).click_secondary();
     bench.settle();
     assert!(bench.sees("Show in the file manager") && bench.sees("Move to the trash ..."));
-    bench.click("Copy the file's path");
     let path = bench.folder.path().join("pictures/1.png").display().to_string();
-    assert!(bench.copied(&path), "{:?}", bench.app.output().platform_output.commands);
+    assert_eq!(bench.click_to_copy("Copy the file's path"), Some(path));
+    bench.settle();
     bench.app.get_by_label("holiday.png").click_secondary();
     bench.settle();
     bench.click("Show full size");
     bench.until("it is opened", |s| s.full.is_some());
-    bench.click("Use as input");
+    // The details, below, have one too.
+    let buttons = bench.app.get_all_by_label("Use as input");
+    buttons.min_by(|a, b| a.rect().top().total_cmp(&b.rect().top())).expect("a button").click();
     bench.until("it is the input", |s| s.draft.input.is_some() && s.full.is_none());
 }
 
@@ -257,12 +259,11 @@ fn ten_thousand_pictures_cost_no_more_than_those_in_view() {
     assert!((9..=thumbnails::ASKED).contains(&asked), "{asked} thumbnails are asked for");
     bench.press(Modifiers::NONE, Key::End);
     assert!(bench.sees("picture 0 of many"), "the last is in view");
-    let mut frames: Vec<Duration> = (0..41).map(|_| cpu_time_of(|| bench.app.step())).collect();
-    frames.sort();
-    let (median, longest) = (frames[20], frames[40]);
-    println!("10,000 pictures: median {median:?}, longest {longest:?} of CPU a frame");
-    // Time on the processor, so that other programs do not count: half of what 60 frames a second leave.
-    assert!(median < Duration::from_millis(8), "{median:?} a frame");
+    // Time on the processor, so that other programs do not count; over many frames, as some systems count it by the tick.
+    let frames = 100;
+    let each = cpu_time_of(|| (0..frames).for_each(|_| bench.app.step())) / frames;
+    println!("10,000 pictures: {each:?} of CPU a frame");
+    assert!(each < Duration::from_millis(8), "{each:?} a frame: half of what 60 frames a second leave");
     assert!(bench.state().thumbnails.len() <= thumbnails::KEPT);
 }
 

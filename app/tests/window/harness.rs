@@ -167,10 +167,14 @@ impl Bench {
         self.app.query_all_by_label_contains(text).next().is_some() || self.app.query_all_by_value(text).next().is_some()
     }
 
-    /// Whether this text went to the clipboard in the last frames.
-    pub fn copied(&self, text: &str) -> bool {
-        let commands = &self.app.output().platform_output.commands;
-        commands.iter().any(|c| matches!(c, egui::OutputCommand::CopyText(copied) if copied == text))
+    /// Clicks the only control of that name, and answers with the text that goes to the clipboard.
+    pub fn click_to_copy(&mut self, name: &str) -> Option<String> {
+        self.app.get_by_label(name).click();
+        (0..8).find_map(|_| {
+            self.app.step();
+            let commands = &self.app.output().platform_output.commands;
+            commands.iter().find_map(|c| if let egui::OutputCommand::CopyText(text) = c { Some(text.clone()) } else { None })
+        })
     }
 
     /// Presses a key with modifiers.
