@@ -16,10 +16,10 @@ pub fn picture(response: &Response, state: &State, picture: impl FnOnce() -> Opt
             return;
         };
         let path = state.file_of(&picture.image);
+        item(ui, "Show full size", Some(Action::OpenFull(picture.clone())), actions);
         item(ui, "Copy the picture", Some(Action::Copy(picture.image.clone())), actions);
         item(ui, "Save", Some(Action::Save(picture.clone())), actions);
         item(ui, "Save as ...", Some(Action::SaveAs(picture.clone())), actions);
-        item(ui, "Show full size", Some(Action::OpenFull(picture.clone())), actions);
         ui.separator();
         file(ui, path, actions);
     });

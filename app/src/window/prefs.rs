@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn a_damaged_comparison_costs_nothing_else() {
         let dir = tempfile::tempdir().expect("a folder");
-        let text = "{\"format\": 1, \"scale\": 1.5, \"compare\": {\"columns\": [{\"threshold\": {\"kind\": 7}}], \"until\": 256}}";
+        let text =
+            "{\"format\": 1, \"scale\": 1.5, \"compare\": {\"columns\": [{\"threshold\": {\"kind\": 7}}], \"until\": 256}}";
         std::fs::write(dir.path().join(FILE), text).expect("written");
         let Loaded { prefs, remark } = load(dir.path());
         assert_eq!((prefs.scale, remark), (1.5, None));

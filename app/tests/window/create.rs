@@ -105,13 +105,13 @@ fn an_older_picture_is_dimmed_and_said_to_be() {
 #[test]
 fn candidates_are_picked_and_enlarged_one_after_the_other() {
     let mut bench = with_prompt(Bench::open());
-    bench.click("64s first");
+    bench.click("64s first, to choose from");
     finished(&mut bench, 16);
     assert_eq!(bench.state().create.candidates(), 16);
     bench.click("Mark candidate 3");
     bench.click("Mark candidate 6");
     bench.snapshot("create_candidates");
-    bench.click("Enlarge 2 marked");
+    bench.click("Enlarge 2 to 1024");
     for (candidate, painted) in [(2, 1), (5, 2)] {
         let (job, request) = bench.start_job();
         assert_eq!((request.first_candidate, request.count, request.until), (candidate, 1, None));

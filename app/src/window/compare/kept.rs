@@ -140,7 +140,8 @@ mod tests {
         let later = r#"{"threshold": {"kind": "soft", "width": 2}}"#;
         let endless = r#"{"threshold": {"kind": "none"}, "guidance_weight": 1e300}"#;
         let capped = r#"{"threshold": {"kind": "dynamic", "percentile": 0.9, "cap": 0.1}}"#;
-        let kept = read(&format!(r#"{{"columns": [{sound}, {later}, {endless}, {capped}, 3, {sound}, {sound}, {sound}, {sound}]}}"#));
+        let kept =
+            read(&format!(r#"{{"columns": [{sound}, {later}, {endless}, {capped}, 3, {sound}, {sound}, {sound}, {sound}]}}"#));
         let nine = KeptColumn { threshold: Threshold::Static, guidance_weight: Some(9.0) };
         let none = KeptColumn { threshold: Threshold::None, guidance_weight: None };
         assert_eq!(kept.columns, [nine.clone(), none, nine.clone(), nine]);

@@ -209,7 +209,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("wide.png");
         image::RgbImage::new(2000, 500).save(&path).expect("saved");
-        let (IoEvent::EntryRead { details, .. }, IoEvent::WholeRead { details: all, .. }) = (details(path.clone()), whole(path.clone()))
+        let (IoEvent::EntryRead { details, .. }, IoEvent::WholeRead { details: all, .. }) =
+            (details(path.clone()), whole(path.clone()))
         else {
             panic!("two answers")
         };

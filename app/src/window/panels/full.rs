@@ -23,8 +23,9 @@ pub fn show(ui: &mut Ui, state: &mut State, textures: &mut Textures, actions: &m
         ui.set_width(room.x);
         ui.set_height(room.y);
         ui.horizontal(|ui| bar(ui, &shown, actions));
+        let size = widgets::fit(&shown.image, below);
+        ui.add_space((below.y - size.y) / 2.0);
         ui.vertical_centered(|ui| {
-            let size = widgets::fit(&shown.image, below);
             let sharp = shown.image.width() <= 256 || state.full_lens.zoom > 2.0;
             let filter = if sharp { Filter::Nearest } else { Filter::Smooth };
             let texture = textures.get(ui.ctx(), &shown.image, filter);

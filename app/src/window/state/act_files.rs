@@ -107,7 +107,11 @@ impl State {
         match result {
             Ok(Found::Ours(settings)) => {
                 let text = format!("{name} carries its settings: \"{}\"", short(&settings.request.prompt));
-                self.offer(Weight::Info, text, vec![Offer::new("Restore settings", Action::UseSettings(settings)), as_input, show]);
+                self.offer(
+                    Weight::Info,
+                    text,
+                    vec![Offer::new("Restore settings", Action::UseSettings(settings)), as_input, show],
+                );
             }
             Ok(Found::Parameters(text)) => {
                 let parameters = Box::new(Parameters::read(&text));

@@ -89,7 +89,8 @@ impl State {
     pub(super) fn remember_file(&mut self, image: &RgbImage, path: &Path) {
         let create = &self.create;
         let stages = || create.stages.values().chain(create.enlarged.values().flat_map(|stages| stages.values()));
-        let kept = |image: &RgbImage| stages().any(|s| s.images.iter().flatten().any(|i| std::ptr::eq(i.pixels(), image.pixels())));
+        let kept =
+            |image: &RgbImage| stages().any(|s| s.images.iter().flatten().any(|i| std::ptr::eq(i.pixels(), image.pixels())));
         self.files.retain(|(image, _)| kept(image));
         if kept(image) {
             self.files.push((image.clone(), path.to_owned()));

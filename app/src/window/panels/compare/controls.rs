@@ -68,7 +68,11 @@ pub fn threshold_values(ui: &mut Ui, column: &mut Column, number: usize) {
 
 fn percentile_value(ui: &mut Ui, percentile: &mut f64, number: usize) {
     let mut percent = *percentile * 100.0;
-    let drag = DragValue::new(&mut percent).range(100.0 * compare::PERCENTILES.start()..=100.0 * compare::PERCENTILES.end()).speed(0.1).max_decimals(2).suffix(" %");
+    let drag = DragValue::new(&mut percent)
+        .range(100.0 * compare::PERCENTILES.start()..=100.0 * compare::PERCENTILES.end())
+        .speed(0.1)
+        .max_decimals(2)
+        .suffix(" %");
     let response = numeric(ui.add(drag), percent, &format!("Percentile of column {number}"));
     if response.changed() {
         // Percent have two decimals: what the multiplication adds goes.
@@ -83,7 +87,11 @@ fn cap_value(ui: &mut Ui, cap: &mut Option<f64>, number: usize) {
         "no" | "none" | "off" | "no cap" | "" => Some(NO_CAP),
         number => number.parse().ok(),
     };
-    let drag = DragValue::new(&mut value).range(NO_CAP..=*compare::CAPS.end()).speed(0.05).custom_formatter(|v, _| text(v)).custom_parser(read);
+    let drag = DragValue::new(&mut value)
+        .range(NO_CAP..=*compare::CAPS.end())
+        .speed(0.05)
+        .custom_formatter(|v, _| text(v))
+        .custom_parser(read);
     let response = numeric(ui.add(drag), value, &format!("Cap of s of column {number}, below 1: none"));
     if response.changed() {
         *cap = (value >= 1.0).then(|| (value * 100.0).round() / 100.0);

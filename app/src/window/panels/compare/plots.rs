@@ -133,7 +133,8 @@ fn curve(plot: &mut PlotUi<'_>, points: Vec<[f64; 2]>, colour: Color32) {
 fn histogram_plot(ui: &mut Ui, axes: Axes, series: &[Series<'_>], step: Option<u32>) {
     let p = Palette::get(ui.ctx());
     let powers = |mark: GridMark, _: &_| match mark.value {
-        v if v.fract() != 0.0 || v < 0.0 => String::new(),
+        // None at the origin, where the other axis begins: no values, whose height is 0.
+        v if v.fract() != 0.0 || v <= 0.0 => String::new(),
         v if v < 3.0 => format!("{}", 10_f64.powf(v)),
         v => format!("{}k", 10_f64.powf(v - 3.0)),
     };

@@ -79,7 +79,10 @@ fn job(state: &State) -> Option<Action> {
 fn weight(ui: &mut Ui, state: &mut State, column: usize, fixed: bool) {
     let Some(weight) = state.compare.strip.weights.get_mut(column) else { return };
     ui.add_enabled_ui(!fixed, |ui| {
-        let drag = DragValue::new(weight).range(WEIGHTS).speed(0.1).max_decimals(1).prefix("w = ");
+        // As narrow as the cells below it.
+        ui.spacing_mut().button_padding.x = 0.0;
+        let text = |w: f64, _| format!("{}", (w * 10.0).round() / 10.0);
+        let drag = DragValue::new(weight).range(WEIGHTS).speed(0.1).max_decimals(1).prefix("w = ").custom_formatter(text);
         let response = ui.add_sized([theme::STRIP_CELL, theme::CONTROL], drag);
         controls::numeric(response, *weight, &format!("Guidance weight of column {} of the strip", column + 1));
     });

@@ -34,10 +34,11 @@ pub fn show(ui: &mut Ui, state: &State, textures: &mut Textures, actions: &mut A
 }
 
 fn picture(ui: &mut Ui, textures: &mut Textures, details: &Details, path: &Path, actions: &mut Actions) {
-    let side = ui.available_width();
+    // What made it is in sight too, in a low window.
+    let room = Vec2::new(ui.available_width(), ui.available_width().min(0.5 * ui.clip_rect().height()));
     match &details.image {
         Ok(Scaled { image, .. }) => {
-            let size = widgets::fit(image, Vec2::splat(side));
+            let size = widgets::fit(image, room);
             let texture = texture(ui, textures, image, size);
             ui.vertical_centered(|ui| {
                 let image = Image::new(SizedTexture::new(texture, size)).sense(Sense::click());

@@ -119,7 +119,7 @@ fn candidates(ui: &mut Ui, state: &mut State, actions: &mut Actions) {
     });
     let Some(first) = state.sizes().first().copied().filter(|_| state.sizes().len() > 1) else { return };
     let mut on = state.is_first_only();
-    let switch = ui.checkbox(&mut on, format!("{first}s first"));
+    let switch = ui.checkbox(&mut on, format!("{first}s first, to choose from"));
     if switch.on_hover_text(format!("Stops after the {first}-pixel pictures, so that you choose which to enlarge")).changed() {
         actions.push(Action::FirstOnly(on));
     }
