@@ -325,6 +325,23 @@ fn it_reads_in_light() {
 }
 
 #[test]
+fn it_fits_on_a_screen_of_1280_by_720() {
+    let mut bench = open_with([1280.0, 720.0], ThemeChoice::Dark);
+    run_all(&mut bench);
+    bench.snapshot("compare_1280");
+}
+
+#[test]
+fn it_fits_in_a_small_window_beside_the_stages() {
+    let mut bench = open_with([1024.0, 640.0], ThemeChoice::Light);
+    run_all(&mut bench);
+    bench.click("Wipe");
+    bench.click("Stages rail");
+    assert!(bench.sees("Presets") && bench.sees("Generate"));
+    bench.snapshot("compare_small_stages");
+}
+
+#[test]
 fn it_fits_in_a_small_window() {
     let mut bench = open_with([1024.0, 640.0], ThemeChoice::Dark);
     run_all(&mut bench);

@@ -271,6 +271,13 @@ fn the_light_theme() {
 }
 
 #[test]
+fn a_screen_of_1280_by_720() {
+    let mut common = setup([1280.0, 720.0], ThemeChoice::Light, 1.0);
+    finished(&mut common, 4);
+    common.snapshot("create_1280");
+}
+
+#[test]
 fn twice_as_large() {
     let mut large = setup([1200.0, 720.0], ThemeChoice::Dark, 2.0);
     finished(&mut large, 4);

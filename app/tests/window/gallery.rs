@@ -106,6 +106,11 @@ fn filled_with_details_in_a_small_light_window() {
 }
 
 #[test]
+fn filled_with_details_on_a_screen_of_1280_by_720() {
+    details(Setup { size: [1280.0, 720.0], ..Setup::default() }, "gallery_details_1280");
+}
+
+#[test]
 fn a_filter_shows_what_fits_and_says_when_nothing_does() {
     let mut bench = filled(Setup::default());
     bench.state_mut().gallery.filter = "RED".into();

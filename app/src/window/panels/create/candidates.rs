@@ -37,7 +37,7 @@ fn enlarge(ui: &mut Ui, state: &State, actions: &mut Actions) {
     let picked = &state.create.picked;
     let first = state.create.stages.keys().next().copied().unwrap_or(0);
     let possible = state.create.input(first).is_some() && state.has_later(first);
-    widgets::caption(ui, "Click one to see it; tick those to enlarge");
+    widgets::caption(ui, "Click to see, tick to enlarge");
     ui.horizontal_wrapped(|ui| {
         let one = picked.is_empty();
         let last = state.sizes().last().copied().unwrap_or(first);

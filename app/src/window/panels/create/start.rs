@@ -29,7 +29,8 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Actions) {
     let busy = state.is_busy();
     let title = if busy { "Getting ready" } else { "No picture yet" };
     widgets::empty(ui, icons::IMAGE, title, if busy { "The first steps show here" } else { text });
-    if !busy {
+    // A low window has no room for more.
+    if !busy && ui.available_height() > theme::LARGE_ICON {
         if state.draft.model.is_none() {
             suggestions(ui, state, actions);
         }

@@ -59,7 +59,7 @@ fn thumb(ui: &mut Ui, state: &mut State, size: u32, textures: &mut Textures, act
     let texture = texture(ui.ctx(), state, size, textures);
     // Four buttons stand beside it.
     let beside = 4.0 * theme::CONTROL + 3.0 * BETWEEN + theme::GAP;
-    let side = (ui.available_width() - beside).clamp(theme::THUMB / 2.0, theme::THUMB);
+    let side = (ui.available_width() - beside).clamp(theme::THUMB / 3.0, theme::THUMB);
     let mut lens = state.create.lens;
     let thumb = lens::show(ui, &mut lens, texture, Vec2::splat(side), &format!("The {size}-pixel picture"));
     state.create.lens = lens;
