@@ -22,14 +22,18 @@ pub fn show(ui: &mut Ui, state: &mut State, view: &mut View<'_>, actions: &mut A
         if let Some(error) = &state.compare.strip.error {
             widgets::error(ui, error);
         }
-        ui.horizontal_top(|ui| {
+        let beside = ui.horizontal_top(|ui| {
             cells(ui, state, view, actions);
             ui.add_space(theme::PAD);
-            ui.vertical(|ui| {
-                ui.set_max_width(ui.available_width().max(theme::TEXT));
-                super::explanation(ui);
-            });
+            let fits = ui.available_width() >= theme::TEXT;
+            if fits {
+                ui.vertical(super::explanation);
+            }
+            fits
         });
+        if !beside.inner {
+            super::explanation(ui);
+        }
     });
 }
 
