@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use imagen_app::png::{self, IMAGEN, PARAMETERS, PictureSettings};
 use imagen_protocol::Event;
 
@@ -150,6 +151,28 @@ fn a_picture_that_cannot_be_saved_waits_in_the_window() {
     bench.click("Save again");
     bench.until("it is saved", |s| s.unsaved.is_empty() && s.gallery.entries().len() == 1);
     assert_eq!(std::fs::read_dir(blocked).expect("a folder").count(), 1);
+}
+
+#[test]
+fn a_right_click_on_a_finished_picture_offers_its_file() {
+    let mut bench = Bench::open();
+    bench.state_mut().draft.prompt = "a red apple".into();
+    bench.state_mut().draft.until = Some(64);
+    bench.click("Generate");
+    let (job, _) = bench.start_job();
+    bench.run_stage(job, 64, 1, 2);
+    let menu = |bench: &mut Bench| {
+        bench.app.get_by_label("The picture being made").click_secondary();
+        bench.settle();
+    };
+    menu(&mut bench);
+    assert!(bench.app.get_by_label("Copy the file's path").accesskit_node().is_disabled(), "it is not saved yet");
+    bench.press(egui::Modifiers::NONE, egui::Key::Escape);
+    bench.send([Event::JobFinished { job, seconds: 1.0 }]);
+    bench.until("it is saved", |s| s.gallery.entries().len() == 1);
+    menu(&mut bench);
+    let copied = bench.click_to_copy("Copy the file's path").expect("a path");
+    assert!(Path::new(&copied).exists() && copied.ends_with("-64.png"), "{copied}");
 }
 
 #[test]

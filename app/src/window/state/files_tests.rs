@@ -132,6 +132,45 @@ fn selecting_reads_a_file_once_and_late_answers_are_dropped() {
     assert_eq!(state.full.as_ref().map(|p| p.image.pixels()[0]), Some(2));
 }
 
+/// Somebody else's picture, of which `side` of 2048 pixels are read.
+fn foreign(side: u32) -> Box<Details> {
+    Box::new(Details { image: Ok(Scaled { image: flat(side, [3; 3]), size: [2048, 2048] }), about: Ok(Found::Plain) })
+}
+
+#[test]
+fn a_large_picture_of_the_gallery_opens_at_once_and_gets_the_rest_of_its_pixels() {
+    let mut state = state();
+    let path = PathBuf::from("holiday.png");
+    state.apply(Action::OpenEntry(path.clone()));
+    let effects = state.fold_io(IoEvent::EntryRead { path: path.clone(), details: foreign(1024) });
+    assert_eq!(effects, [Effect::Io(IoTask::ReadWhole(path.clone()))]);
+    assert_eq!(state.full.as_ref().map(|full| full.is_whole()), Some(false));
+    state.full_lens.zoom = 4.0;
+    state.fold_io(IoEvent::WholeRead { path: path.clone(), details: foreign(2048) });
+    assert_eq!((state.full.as_ref().map(|full| full.is_whole()), state.full_lens.zoom), (Some(true), 4.0));
+    state.apply(Action::CloseFull);
+    state.fold_io(IoEvent::WholeRead { path, details: foreign(2048) });
+    assert_eq!(state.full, None, "what was closed stays closed");
+}
+
+#[test]
+fn any_file_is_shown_unless_one_has_gone_on_meanwhile() {
+    let mut state = state();
+    let path = PathBuf::from("x/a.jpg");
+    let read = || IoEvent::WholeRead { path: path.clone(), details: foreign(2048) };
+    assert_eq!(state.apply(Action::ShowFile(path.clone())), [Effect::Io(IoTask::ReadWhole(path.clone()))]);
+    state.fold_io(read());
+    assert_eq!(state.full.as_ref().map(|full| full.title()), Some("a.jpg".into()));
+    state.apply(Action::CloseFull);
+    state.apply(Action::ShowFile(path.clone()));
+    state.apply(Action::ShowFile("b.jpg".into()));
+    state.fold_io(read());
+    assert_eq!(state.full, None, "another one was asked for since");
+    let broken = Box::new(Details::failed(full_disk()));
+    state.fold_io(IoEvent::WholeRead { path: "b.jpg".into(), details: broken });
+    assert_eq!((state.full.as_ref(), state.notes.len()), (None, 1), "what cannot be shown is said");
+}
+
 #[test]
 fn a_file_goes_to_the_trash_after_a_yes_and_its_neighbour_is_selected() {
     let mut state = state();

@@ -178,6 +178,26 @@ fn a_picture_opens_over_everything_with_a_fresh_lens() {
 }
 
 #[test]
+fn a_saved_picture_of_the_views_is_known_by_its_file_until_that_is_gone() {
+    let mut state = state();
+    let (job, request) = sent(&state.apply(Action::Generate));
+    run(&mut state, job, &request, 10);
+    let path = std::path::PathBuf::from("pictures/a.png");
+    let entry = || crate::window::gallery::Entry::new(path.clone(), std::time::SystemTime::UNIX_EPOCH, 1, None);
+    let made = state.tile(1024).expect("a picture");
+    let other = Picture { image: flat(1024, [10; 3]), ..made.clone() };
+    state.fold_io(IoEvent::Saved { picture: other.clone(), entry: entry() });
+    assert_eq!(state.file_of(&made.image), None, "another picture, though of the same pixels");
+    state.fold_io(IoEvent::Saved { picture: made.clone(), entry: entry() });
+    assert_eq!(state.file_of(&made.image), Some(path.as_path()));
+    assert_eq!(state.file_of(&other.image), None);
+    state.apply(Action::OpenFull(made.clone()));
+    assert_eq!(state.full.as_ref().and_then(|full| full.path.clone()), Some(path.clone()));
+    state.fold_io(IoEvent::Trashed { path, result: Ok(()) });
+    assert_eq!(state.file_of(&made.image), None);
+}
+
+#[test]
 fn found_models_are_looked_into_once() {
     let mut state = state();
     let found = vec!["a".into(), "b".into()];
