@@ -168,6 +168,7 @@ fn a_right_click_on_a_finished_picture_offers_its_file() {
     menu(&mut bench);
     assert!(bench.app.get_by_label("Copy the file's path").accesskit_node().is_disabled(), "it is not saved yet");
     bench.press(egui::Modifiers::NONE, egui::Key::Escape);
+    assert!(!bench.sees("Copy the file's path") && !bench.engine.cancel.is_cancelled(), "it closes the menu, not the job");
     bench.send([Event::JobFinished { job, seconds: 1.0 }]);
     bench.until("it is saved", |s| s.gallery.entries().len() == 1);
     menu(&mut bench);
