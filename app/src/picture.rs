@@ -23,6 +23,14 @@ pub struct Input {
     pub remarks: Vec<String>,
 }
 
+/// A picture that may have been made smaller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scaled {
+    pub image: RgbImage,
+    /// Width and height of the file's own pixels.
+    pub size: [u32; 2],
+}
+
 /// Scales the picture's central square to the largest of `sizes` that it fills.
 ///
 /// # Errors
@@ -54,12 +62,15 @@ pub fn load(path: &Path, sizes: &[u32]) -> Result<Input, AppError> {
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_scaled(path: &Path, side: u32) -> Result<RgbImage, AppError> {
+pub fn load_scaled(path: &Path, side: u32) -> Result<Scaled, AppError> {
     let picture = decode(path)?;
+    let size = [picture.width(), picture.height()];
     let fits = picture.width() <= side && picture.height() <= side;
     let small = if fits { picture } else { picture.thumbnail(side, side) }.into_rgba8();
     let pixels: Vec<u8> = small.pixels().flat_map(|&p| flatten(p)).collect();
-    RgbImage::new(small.width(), small.height(), pixels).ok_or_else(|| file_error(path, "has no pixels", "give another picture"))
+    let image = RgbImage::new(small.width(), small.height(), pixels);
+    let image = image.ok_or_else(|| file_error(path, "has no pixels", "give another picture"))?;
+    Ok(Scaled { image, size })
 }
 
 fn decode(path: &Path) -> Result<DynamicImage, AppError> {

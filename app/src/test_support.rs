@@ -1,11 +1,13 @@
 //! What the tests share: a model that is only described, and an engine that answers with flat pictures.
 
+mod described;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use imagen_protocol::{
-    Command, DeviceChoice, DeviceInfo, EngineError, EngineHandle, Event, FakeEngine, GenerateRequest, JobId, ModelInfo, RgbImage,
-    SamplerKind, StageInfo, StagePlan, StageSettings, StepReport, Steps, TextEncoderInfo, Threshold,
+    Command, DeviceChoice, DeviceInfo, EngineHandle, Event, FakeEngine, GenerateRequest, JobId, ModelInfo, RgbImage, StageInfo,
+    StagePlan, StepReport, Threshold,
 };
 
 use crate::args::{self, GenerateArgs, Task};
@@ -17,44 +19,11 @@ use crate::runtime::Runtime;
 
 /// Stage 64 thresholds dynamically with a cap of 1.5, the others statically; ten steps each.
 pub fn stage(size: u32) -> StageInfo {
-    let first = size == 64;
-    let defaults = StageSettings {
-        steps: Steps::Count(10),
-        sampler: SamplerKind::Ddpm,
-        eta: 0.0,
-        guidance_weight: 4.0,
-        threshold: if first { Threshold::Dynamic { percentile: 0.95, cap: Some(1.5) } } else { Threshold::Static },
-        aug_level: (!first).then_some(0.1),
-    };
-    StageInfo {
-        size,
-        network: if first { "base" } else { "efficient" }.into(),
-        parameters: 13_700_000,
-        dtypes: vec!["f16".into()],
-        file_bytes: 27_400_000,
-        defaults,
-        path: format!("stage-{size}.safetensors").into(),
-    }
+    described::stage(size, 10, 4.0, Threshold::Dynamic { percentile: 0.95, cap: Some(1.5) })
 }
 
 pub fn model() -> ModelInfo {
-    ModelInfo {
-        path: "models/test".into(),
-        name: "test".into(),
-        family: "imagen".into(),
-        description: "Three stages".into(),
-        license: "Apache-2.0".into(),
-        text_encoder: TextEncoderInfo {
-            kind: "bert".into(),
-            parameters: 22_700_000,
-            dtypes: vec!["f32".into()],
-            file_bytes: 90_900_000,
-            max_tokens: 64,
-        },
-        stages: [64, 256, 1024].map(stage).into(),
-        memory_bytes: 91 << 20,
-        remarks: vec![],
-    }
+    described::model("test", stage)
 }
 
 pub fn plans(sizes: &[u32]) -> Vec<StagePlan> {
@@ -160,14 +129,7 @@ pub fn run(task: Task, script: impl Fn(&Command) -> Vec<Event> + Clone + Send + 
         engines.borrow_mut().push(engine);
         handle
     };
-    let inspect = |path: Option<&Path>| match path {
-        Some(path) if path.ends_with("missing") => Err(EngineError::Model {
-            path: path.to_owned(),
-            problem: "is not there".into(),
-            remedy: "give a model's folder".into(),
-        }),
-        _ => Ok(model()),
-    };
+    let inspect = |path: Option<&Path>| path.and_then(described::missing).map_or_else(|| Ok(model()), Err);
     let find_models = || vec![PathBuf::from("models/test"), PathBuf::from("models/missing")];
     let runtime = Runtime { start: &start, inspect: &inspect, find_models: &find_models, adapters: &Vec::new };
     let (mut out, mut err) = (Vec::new(), Vec::new());

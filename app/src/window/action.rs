@@ -80,6 +80,8 @@ pub enum Action {
     SaveAs(Picture),
     Copy(RgbImage),
     OpenFull(Picture),
+    /// Any picture file, over everything.
+    ShowFile(PathBuf),
     CloseFull,
     /// Saves the pictures that could not be saved, once more.
     SaveAgain,
@@ -112,7 +114,9 @@ pub enum Action {
     /// The file becomes the input of a stage.
     UseAsInput(PathBuf),
     Trash(PathBuf),
+    /// Shows the file in the system's file manager.
     Reveal(PathBuf),
+    CopyPath(PathBuf),
     /// Files dropped on the window.
     Dropped(Vec<PathBuf>),
     // queue

@@ -284,7 +284,8 @@ fn shortcuts(ctx: &Context, state: &State) -> Vec<Action> {
         if pressed(Modifiers::NONE, Key::Escape) {
             actions.push(Action::CloseFull);
         }
-    } else if state.is_busy() && pressed(Modifiers::NONE, Key::Escape) {
+    // An open menu or list is what Escape closes first.
+    } else if state.is_busy() && !egui::Popup::is_any_open(ctx) && pressed(Modifiers::NONE, Key::Escape) {
         actions.push(Action::Cancel);
     }
     for (key, view) in [(Key::Num1, View::Create), (Key::Num2, View::Compare), (Key::Num3, View::Gallery)] {

@@ -63,8 +63,8 @@ impl Preset {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     pub input: StageInput,
-    /// The file's name, or what else to call it.
-    pub name: String,
+    /// The file that it was read from.
+    pub path: PathBuf,
 }
 
 /// The next request in the making. Kept between sessions, without the input picture.

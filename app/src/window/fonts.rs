@@ -35,3 +35,37 @@ fn definitions() -> FontDefinitions {
     fonts.families.insert(bold(), family("inter-semibold"));
     fonts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egui::{FontId, RawInput};
+
+    /// Only what is bundled: no window, so no fonts of the system.
+    fn lacks(family: &FontFamily, text: &str) -> Vec<char> {
+        let ctx = Context::default();
+        install(&ctx);
+        ctx.run_ui(RawInput::default(), |_| {}).textures_delta.clear();
+        let font = FontId::new(13.0, family.clone());
+        ctx.fonts_mut(|fonts| text.chars().filter(|&c| !c.is_whitespace() && !fonts.has_glyph(&font, c)).collect())
+    }
+
+    #[test]
+    fn prompts_of_many_scripts_show_by_the_bundled_fonts_alone() {
+        for (script, text) in [
+            ("Japanese", "木のテーブルの上の赤いリンゴ、ガラスのコップ「写真」ー々"),
+            ("Korean", "나무 탁자 위의 빨간 사과와 유리컵 뷁 햇빛"),
+            ("Chinese, simplified", "木桌上的红苹果，玻璃杯，阳光，照片。龙凤飞鸟"),
+            ("Chinese, traditional", "木桌上的紅蘋果，玻璃杯，陽光，照片。龍鳳飛鳥"),
+            ("Cyrillic", "красное яблоко на деревянном столе, ёж, їжак, ґанок, љубав, џеп"),
+            ("Greek", "ένα κόκκινο μήλο πάνω σε ξύλινο τραπέζι, ΐ ΰ ώ Ω"),
+            ("Vietnamese", "một quả táo đỏ trên bàn gỗ, ếch, ữ, ặ"),
+            ("Latin with signs", "Äpfel, crème brûlée, naïve, łódź, smörgåsbord, ğ, ß, ø, œ, €"),
+        ] {
+            for family in [FontFamily::Proportional, FontFamily::Monospace, bold()] {
+                assert_eq!(lacks(&family, text), Vec::<char>::new(), "{script} in {family:?}");
+            }
+        }
+        assert_eq!(lacks(&FontFamily::Proportional, "a\u{10FFFE}"), ['\u{10FFFE}'], "the test can tell");
+    }
+}

@@ -5,10 +5,11 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use imagen_protocol::{EngineError, RgbImage};
+use imagen_protocol::EngineError;
 
-use super::action::Picture;
 use super::io::Found;
+use super::shown::Shown;
+use crate::picture::Scaled;
 
 /// One picture file, as a scan finds it; the rest of its settings is read when it is selected.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,17 +47,20 @@ pub fn name(path: &Path) -> Cow<'_, str> {
 /// The selected picture and what it knows of its making.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Details {
-    pub image: Result<RgbImage, EngineError>,
+    pub image: Result<Scaled, EngineError>,
     pub about: Result<Found, EngineError>,
 }
 
 impl Details {
-    /// The picture with its settings, where it is one of ours.
-    pub fn picture(&self) -> Option<Picture> {
-        match (&self.image, &self.about) {
-            (Ok(image), Ok(Found::Ours(settings))) => Some(Picture { image: image.clone(), settings: settings.clone() }),
-            _ => None,
-        }
+    /// Of a file that could not be read at all.
+    pub fn failed(error: EngineError) -> Self {
+        Self { image: Err(error.clone()), about: Err(error) }
+    }
+
+    /// What can be seen of the file; `None` where no picture can be read.
+    pub fn shown(&self, path: &Path) -> Option<Shown> {
+        let Scaled { image, size } = self.image.clone().ok()?;
+        Some(Shown { image, size, about: self.about.clone(), path: Some(path.to_owned()) })
     }
 }
 

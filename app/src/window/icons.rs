@@ -10,6 +10,7 @@ pub const PLUS: &str = "\u{e3d4}";
 pub const MINUS: &str = "\u{e32a}";
 pub const COPY: &str = "\u{e1ca}";
 pub const FLOPPY_DISK: &str = "\u{e248}";
+pub const LINK: &str = "\u{e2e2}";
 pub const FOLDER_OPEN: &str = "\u{e256}";
 pub const TRASH: &str = "\u{e4a6}";
 pub const IMAGE: &str = "\u{e2ca}";

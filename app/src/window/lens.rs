@@ -55,8 +55,8 @@ impl Lens {
 }
 
 /// A picture through a lens: scrolling zooms, dragging pans, a double click shows all again. `name` is what a screen reader says.
-pub fn show(ui: &mut Ui, lens: &mut Lens, texture: Option<TextureId>, side: f32, name: &str) -> Response {
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click_and_drag());
+pub fn show(ui: &mut Ui, lens: &mut Lens, texture: Option<TextureId>, size: Vec2, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
     let p = Palette::get(ui.ctx());
     ui.painter().rect_filled(rect, f32::from(theme::RADIUS), p.raised);
     if let Some(texture) = texture {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::action::View;
+use super::compare::Kept;
 use super::draft::Draft;
 use crate::atomic::{self, Existing};
 use crate::error::AppError;
@@ -51,6 +52,7 @@ pub struct Prefs {
     pub model_folders: Vec<PathBuf>,
     pub place: Option<Place>,
     pub draft: Draft,
+    pub compare: Kept,
 }
 
 impl Default for Prefs {
@@ -65,6 +67,7 @@ impl Default for Prefs {
             model_folders: Vec::new(),
             place: None,
             draft: Draft::default(),
+            compare: Kept::default(),
         }
     }
 }
@@ -143,6 +146,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let mut prefs = Prefs { scale: 1.5, theme: ThemeChoice::Dark, show_log: true, ..Prefs::default() };
         prefs.draft.prompt = "赤い apple".into();
+        prefs.compare.columns[1].guidance_weight = Some(15.0);
         let folder = dir.path().join("new");
         save(&folder, &prefs).expect("saved");
         assert_eq!(load(&folder), Loaded { prefs, remark: None });
@@ -171,6 +175,17 @@ mod tests {
             assert_eq!(&std::fs::read_to_string(aside).expect("kept"), text);
         }
         assert!(!dir.path().join(FILE).exists());
+    }
+
+    #[test]
+    fn a_damaged_comparison_costs_nothing_else() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let text =
+            "{\"format\": 1, \"scale\": 1.5, \"compare\": {\"columns\": [{\"threshold\": {\"kind\": 7}}], \"until\": 256}}";
+        std::fs::write(dir.path().join(FILE), text).expect("written");
+        let Loaded { prefs, remark } = load(dir.path());
+        assert_eq!((prefs.scale, remark), (1.5, None));
+        assert_eq!(prefs.compare, Kept { until: 256, ..Kept::default() });
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub const LARGE_ICON: f32 = 40.0;
 pub const SCALE_STEP: f32 = 0.25;
 /// The button of a screen's one action.
 pub const PRIMARY: f32 = 36.0;
+/// Width of that button in a row of others.
+pub const SMALL_PRIMARY: f32 = 92.0;
 /// Lines of words under it.
 pub const WORDS: f32 = 48.0;
 /// The status line and the row of tabs.

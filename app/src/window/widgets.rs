@@ -5,6 +5,9 @@ use imagen_protocol::{EngineError, RgbImage, Threshold};
 
 use super::theme::{self, Palette};
 
+/// What a picture does as an input.
+pub const INPUT_HINT: &str = "The picture takes the place of the first stages; the later ones enlarge it";
+
 /// A bordered box on the surface colour.
 pub fn card<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     let p = Palette::get(ui.ctx());
@@ -24,19 +27,33 @@ pub fn icon_button(ui: &mut Ui, icon: &str, name: &str) -> Response {
 
 /// As wide and high as the primary one, where another view has that.
 pub fn wide_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
-    wide(ui, egui::Button::new(text), enabled)
+    sized(ui, Vec2::new(ui.available_width(), theme::PRIMARY), egui::Button::new(text), enabled)
 }
 
 /// The one action of a screen.
 pub fn primary_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
-    let p = Palette::get(ui.ctx());
-    let label = RichText::new(text).color(if enabled { p.on_accent } else { p.muted }).family(super::fonts::bold());
-    let button = egui::Button::new(label).fill(if enabled { p.accent } else { p.raised });
-    wide(ui, button, enabled)
+    let button = primary(ui, text, enabled);
+    sized(ui, Vec2::new(ui.available_width(), theme::PRIMARY), button, enabled)
 }
 
-fn wide(ui: &mut Ui, button: egui::Button<'_>, enabled: bool) -> Response {
-    let size = Vec2::new(ui.available_width(), theme::PRIMARY);
+/// The same in a row of other controls.
+pub fn small_primary_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
+    let button = primary(ui, text, enabled);
+    sized(ui, Vec2::new(theme::SMALL_PRIMARY, theme::CONTROL), button, enabled)
+}
+
+/// As wide as that, where another view has it.
+pub fn small_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
+    sized(ui, Vec2::new(theme::SMALL_PRIMARY, theme::CONTROL), egui::Button::new(text), enabled)
+}
+
+fn primary<'a>(ui: &Ui, text: &str, enabled: bool) -> egui::Button<'a> {
+    let p = Palette::get(ui.ctx());
+    let label = RichText::new(text).color(if enabled { p.on_accent } else { p.muted }).family(super::fonts::bold());
+    egui::Button::new(label).fill(if enabled { p.accent } else { p.raised })
+}
+
+fn sized(ui: &mut Ui, size: Vec2, button: egui::Button<'_>, enabled: bool) -> Response {
     // `add_sized` centres its words.
     ui.add_enabled_ui(enabled, |ui| ui.add_sized(size, button.min_size(size))).inner
 }

@@ -223,6 +223,75 @@ fn two_columns_are_wiped_and_subtracted() {
     assert_eq!(bench.state().compare.look.pair, [2, 1]);
 }
 
+/// Drags from one place to another, as a hand does.
+fn drag(bench: &mut Bench, from: egui::Pos2, to: egui::Pos2) {
+    bench.app.hover_at(from);
+    bench.app.step();
+    bench.app.drag_at(from);
+    bench.app.step();
+    bench.app.hover_at(from.lerp(to, 0.5));
+    bench.app.step();
+    bench.app.hover_at(to);
+    bench.app.step();
+    bench.app.drop_at(to);
+    bench.settle();
+}
+
+#[test]
+fn the_line_of_the_wipe_is_dragged_and_stays_in_the_picture() {
+    let mut bench = open();
+    run_all(&mut bench);
+    bench.click("Wipe");
+    let picture = bench.app.get_by_label("A left of the line, B right of it").rect();
+    let place = |share: f32| egui::pos2(picture.left() + share * picture.width(), picture.center().y);
+    for (from, to, expected) in [(0.5, 0.2, 0.2), (0.2, 0.75, 0.75), (0.75, 1.5, 1.0), (1.0, -0.5, 0.0)] {
+        drag(&mut bench, place(from), place(to));
+        let wipe = bench.state().compare.look.wipe;
+        assert!((wipe - expected).abs() < 0.01, "{from} to {to}: {wipe}");
+    }
+    bench.state_mut().compare.look.wipe = 0.5;
+    drag(&mut bench, place(0.2), place(0.4));
+    assert_eq!(bench.state().compare.look.wipe, 0.5, "beside the line, the picture is moved, not the line");
+}
+
+#[test]
+fn pointing_at_a_plot_shows_the_numbers_of_that_step_in_every_column() {
+    let mut bench = open();
+    run_all(&mut bench);
+    bench.state_mut().compare.look.strip_open = false;
+    bench.settle();
+    let last = report(&[(Threshold::PAPER, 5.0)], 64, STEPS);
+    assert!(bench.sees(&format!("{:.2}", last.s[0])));
+    let plot = bench.app.get_all_by_label("Plot of s by step").next().expect("a plot").rect();
+    // The axis at the left has its own room.
+    bench.app.hover_at(plot.left_center() + egui::vec2(0.4 * plot.width(), 0.0));
+    bench.settle();
+    let step = bench.state().compare.look.step.expect("a step");
+    assert!((8..=13).contains(&step), "{step}");
+    let then = report(&[(Threshold::PAPER, 5.0)], 64, step);
+    assert!(bench.sees(&format!("{:.2}", then.s[0])), "s of step {step}");
+    assert!(bench.sees(&format!("{:.1} %", 100.0 * then.clipped[0])));
+    let heads = bench.app.query_all_by_label(&format!("|x0_hat|, values at step {step}")).count();
+    assert_eq!(heads, 3, "every column's histogram is that step's");
+    bench.app.remove_cursor();
+    bench.settle();
+    assert_eq!(bench.state().compare.look.step, None);
+}
+
+#[test]
+fn a_weight_of_the_strip_is_typed_and_the_papers_come_back() {
+    let mut bench = open();
+    bench.click("Open the strip");
+    bench.click("Guidance weight of column 5 of the strip");
+    bench.app.event(egui::Event::Text("30".into()));
+    bench.settle();
+    bench.press(egui::Modifiers::NONE, egui::Key::Enter);
+    assert_eq!(bench.state().compare.strip.weights, [1.0, 2.0, 5.0, 10.0, 30.0]);
+    assert_eq!(bench.state().to_keep().compare.strip_weights[4], 30.0);
+    bench.click("The paper's weights: 1, 2, 5, 10, 15");
+    assert!(bench.state().compare.strip.is_papers() && !bench.sees("The paper's weights: 1, 2, 5, 10, 15"));
+}
+
 #[test]
 fn a_cell_of_the_strip_becomes_a_column() {
     let mut bench = open();
@@ -253,6 +322,23 @@ fn it_reads_in_light() {
     let mut bench = open_with([1440.0, 900.0], ThemeChoice::Light);
     run_all(&mut bench);
     bench.snapshot("compare_light");
+}
+
+#[test]
+fn it_fits_on_a_screen_of_1280_by_720() {
+    let mut bench = open_with([1280.0, 720.0], ThemeChoice::Dark);
+    run_all(&mut bench);
+    bench.snapshot("compare_1280");
+}
+
+#[test]
+fn it_fits_in_a_small_window_beside_the_stages() {
+    let mut bench = open_with([1024.0, 640.0], ThemeChoice::Light);
+    run_all(&mut bench);
+    bench.click("Wipe");
+    bench.click("Stages rail");
+    assert!(bench.sees("Presets") && bench.sees("Generate"));
+    bench.snapshot("compare_small_stages");
 }
 
 #[test]

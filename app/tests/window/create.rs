@@ -105,13 +105,13 @@ fn an_older_picture_is_dimmed_and_said_to_be() {
 #[test]
 fn candidates_are_picked_and_enlarged_one_after_the_other() {
     let mut bench = with_prompt(Bench::open());
-    bench.click("64s first");
+    bench.click("64s first, to choose from");
     finished(&mut bench, 16);
     assert_eq!(bench.state().create.candidates(), 16);
     bench.click("Mark candidate 3");
     bench.click("Mark candidate 6");
     bench.snapshot("create_candidates");
-    bench.click("Enlarge 2 marked");
+    bench.click("Enlarge 2 to 1024");
     for (candidate, painted) in [(2, 1), (5, 2)] {
         let (job, request) = bench.start_job();
         assert_eq!((request.first_candidate, request.count, request.until), (candidate, 1, None));
@@ -198,18 +198,36 @@ fn a_double_click_takes_the_models_value_back() {
     bench.settle();
     assert_eq!(bench.state().draft.stages[&64].guidance_weight, Some(12.0));
     let label = bench.app.get_by_role_and_label(egui::accesskit::Role::Label, "Guidance").rect().center();
+    click_twice(&mut bench, label);
+    assert!(!bench.state().draft.is_changed(64));
+}
+
+fn click_twice(bench: &mut Bench, at: egui::Pos2) {
+    bench.app.hover_at(at);
     for _ in 0..2 {
-        bench.app.hover_at(label);
-        bench.app.drag_at(label);
-        bench.app.event(egui::Event::PointerButton {
-            pos: label,
-            button: egui::PointerButton::Primary,
-            pressed: false,
-            modifiers: Modifiers::NONE,
-        });
+        for pressed in [true, false] {
+            let (button, modifiers) = (egui::PointerButton::Primary, Modifiers::NONE);
+            bench.app.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers });
+        }
     }
     bench.settle();
-    assert!(!bench.state().draft.is_changed(64));
+}
+
+#[test]
+fn a_slider_is_dragged_and_a_double_click_on_it_resets() {
+    let mut bench = with_prompt(Bench::open());
+    let slider = bench.app.get_by_label("Guidance slider").rect();
+    let at = |share: f32| egui::pos2(slider.left() + share * slider.width(), slider.center().y);
+    bench.app.drag_at(at(0.3));
+    bench.app.step();
+    bench.app.hover_at(at(0.9));
+    bench.app.step();
+    bench.app.drop_at(at(0.9));
+    bench.settle();
+    let weight = bench.state().draft.stages[&64].guidance_weight.expect("changed");
+    assert!((17.0..20.0).contains(&weight), "{weight}");
+    click_twice(&mut bench, at(0.9));
+    assert!(!bench.state().draft.is_changed(64), "the model's value is back");
 }
 
 #[test]
@@ -218,8 +236,31 @@ fn a_narrow_window_has_drawers() {
     finished(&mut narrow, 4);
     narrow.snapshot("create_narrow");
     narrow.click("Stages rail");
-    assert!(narrow.sees("Presets") && !narrow.sees("Generate"));
+    assert!(narrow.sees("Presets") && !narrow.sees("Seed"));
     narrow.snapshot("create_narrow_stages");
+    narrow.click("Generate");
+    let (job, _) = narrow.start_job();
+    narrow.run_steps(job, 64, 4, 3, 30);
+    narrow.click("Cancel");
+    assert!(narrow.engine.cancel.is_cancelled());
+}
+
+#[test]
+fn generate_is_in_reach_in_the_smallest_window_at_the_largest_scale_whichever_rail_is_open() {
+    // The least window, 1024 x 640, with an interface of 200 %.
+    let mut least = setup([512.0, 320.0], ThemeChoice::Dark, 2.0);
+    let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(512.0, 320.0));
+    for rail in [None, Some("Stages rail"), Some("Stages rail")] {
+        rail.into_iter().for_each(|rail| least.click(rail));
+        for view in ["Create", "Compare", "Gallery"] {
+            least.click(view);
+            let button = least.app.get_by_label("Generate").rect();
+            assert!(screen.contains_rect(button), "{view}, {rail:?}: {button:?}");
+        }
+        least.click("Create");
+    }
+    least.click("Stages rail");
+    least.snapshot("create_least_stages");
 }
 
 #[test]
@@ -227,6 +268,13 @@ fn the_light_theme() {
     let mut light = setup([1440.0, 900.0], ThemeChoice::Light, 1.0);
     finished(&mut light, 4);
     light.snapshot("create_light");
+}
+
+#[test]
+fn a_screen_of_1280_by_720() {
+    let mut common = setup([1280.0, 720.0], ThemeChoice::Light, 1.0);
+    finished(&mut common, 4);
+    common.snapshot("create_1280");
 }
 
 #[test]
@@ -240,7 +288,7 @@ fn twice_as_large() {
 fn an_input_picture_is_shown_used_and_removed() {
     let mut bench = with_prompt(Bench::open());
     let input = StageInput { size: 64, images: vec![painting(64, 1, 0.0)] };
-    bench.state_mut().draft.input = Some(Input { input: input.clone(), name: "a photograph of an orange on a table.png".into() });
+    bench.state_mut().draft.input = Some(Input { input: input.clone(), path: "a photograph of an orange on a table.png".into() });
     bench.settle();
     bench.snapshot("create_input");
     bench.click("Generate");
@@ -272,6 +320,15 @@ fn thresholding_presets_and_lists_are_set_by_name() {
     bench.click("List of timesteps");
     bench.click("smart50");
     assert_eq!(bench.state().draft.stages[&64].steps, Some(Steps::Named("smart50".into())));
+}
+
+#[test]
+fn prompts_of_many_scripts_are_shown() {
+    let mut bench = Bench::open();
+    let prompt = "赤いリンゴ 写真\n빨간 사과 사진\n红苹果，照片 紅蘋果\nкрасное яблоко\nένα κόκκινο μήλο";
+    bench.state_mut().draft.prompt = prompt.into();
+    bench.until("counted", |s| s.tokens.as_ref().is_some_and(|t| t.tokens > 7));
+    bench.snapshot("create_scripts");
 }
 
 #[test]

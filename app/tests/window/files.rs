@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use imagen_app::png::{self, IMAGEN, PARAMETERS, PictureSettings};
 use imagen_protocol::Event;
 
@@ -69,6 +70,9 @@ fn a_plain_picture_becomes_the_input_and_the_other_files_are_said() {
     bench.until("it is loaded", |s| s.draft.input.is_some());
     assert_eq!(bench.state().draft.input.as_ref().map(|i| i.input.size), Some(256));
     assert!(bench.reads("plain.png is used; the other file is not"));
+    bench.click("Show the input picture");
+    bench.until("it is shown whole", |s| s.full.as_ref().is_some_and(|full| full.size == [300, 300]));
+    assert!(bench.reads("300 x 300 pixels · carries no settings"));
 }
 
 #[test]
@@ -92,6 +96,31 @@ fn whatever_is_dropped_is_answered_in_the_window() {
     let folder = bench.folder.path().to_owned();
     drop_files(&mut bench, &[&folder]);
     bench.until("a folder", |s| s.notes.iter().any(|n| n.text.contains("cannot be read: ")));
+}
+
+#[test]
+fn a_dropped_picture_that_carries_settings_can_be_looked_at_before_one_decides() {
+    let mut bench = Bench::open();
+    let text = "a cat\nSteps: 20, CFG scale: 7, Seed: 5, Size: 64x64";
+    let bytes = png::encode(&painting(64, 0, 0.0), &[(PARAMETERS, text)], true).expect("encoded");
+    let path = write(&bench, "other.png", &bytes);
+    drop_files(&mut bench, &[&path]);
+    bench.until("it is known", |s| !s.notes.is_empty());
+    bench.click("Show");
+    bench.until("it is shown", |s| s.full.is_some());
+    assert!(bench.reads("another program's settings"));
+    bench.click("Use its settings");
+    assert_eq!((bench.state().draft.prompt.as_str(), bench.state().full.as_ref()), ("a cat", None));
+}
+
+#[test]
+fn a_file_that_is_gone_is_said_where_it_should_be_shown() {
+    let mut bench = Bench::open();
+    let effects = bench.state_mut().apply(imagen_app::window::action::Action::ShowFile("/no/such/picture.png".into()));
+    let ctx = bench.app.ctx.clone();
+    bench.app.state_mut().carry_out(&ctx, effects);
+    bench.until("it is said", |s| s.notes.iter().any(|n| n.text.contains("picture.png") && n.text.contains("cannot be read")));
+    assert_eq!(bench.state().full, None);
 }
 
 #[test]
@@ -122,6 +151,29 @@ fn a_picture_that_cannot_be_saved_waits_in_the_window() {
     bench.click("Save again");
     bench.until("it is saved", |s| s.unsaved.is_empty() && s.gallery.entries().len() == 1);
     assert_eq!(std::fs::read_dir(blocked).expect("a folder").count(), 1);
+}
+
+#[test]
+fn a_right_click_on_a_finished_picture_offers_its_file() {
+    let mut bench = Bench::open();
+    bench.state_mut().draft.prompt = "a red apple".into();
+    bench.state_mut().draft.until = Some(64);
+    bench.click("Generate");
+    let (job, _) = bench.start_job();
+    bench.run_stage(job, 64, 1, 2);
+    let menu = |bench: &mut Bench| {
+        bench.app.get_by_label("The picture being made").click_secondary();
+        bench.settle();
+    };
+    menu(&mut bench);
+    assert!(bench.app.get_by_label("Copy the file's path").accesskit_node().is_disabled(), "it is not saved yet");
+    bench.press(egui::Modifiers::NONE, egui::Key::Escape);
+    assert!(!bench.sees("Copy the file's path") && !bench.engine.cancel.is_cancelled(), "it closes the menu, not the job");
+    bench.send([Event::JobFinished { job, seconds: 1.0 }]);
+    bench.until("it is saved", |s| s.gallery.entries().len() == 1);
+    menu(&mut bench);
+    let copied = bench.click_to_copy("Copy the file's path").expect("a path");
+    assert!(Path::new(&copied).exists() && copied.ends_with("-64.png"), "{copied}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use imagen_app::png::{self, IMAGEN, PictureSettings};
 use imagen_app::window::action::{Question, View};
 use imagen_app::window::gallery::Entry;
@@ -105,6 +106,11 @@ fn filled_with_details_in_a_small_light_window() {
 }
 
 #[test]
+fn filled_with_details_on_a_screen_of_1280_by_720() {
+    details(Setup { size: [1280.0, 720.0], ..Setup::default() }, "gallery_details_1280");
+}
+
+#[test]
 fn a_filter_shows_what_fits_and_says_when_nothing_does() {
     let mut bench = filled(Setup::default());
     bench.state_mut().gallery.filter = "RED".into();
@@ -168,10 +174,79 @@ fn arrows_move_the_selection_and_enter_opens_it() {
         bench.press(Modifiers::NONE, key);
         assert_eq!(selected(&bench), Some(expected), "{key:?}");
     }
-    // The newest is the foreign one, which carries no settings: the next is ours.
-    bench.press(Modifiers::NONE, Key::ArrowRight);
     bench.press(Modifiers::NONE, Key::Enter);
     bench.until("it is opened", |s| s.full.is_some());
+}
+
+/// A photograph, wider than high and larger than the details show it.
+fn photograph(folder: &Path) -> PathBuf {
+    let sky = |x: u32, y: u32| if y < 300 { [(x / 16) as u8, 120, 220] } else { [90, (y / 4) as u8, 60] };
+    let pixels: Vec<u8> = (0..600).flat_map(|y| (0..1600).flat_map(move |x| sky(x, y))).collect();
+    let image = imagen_protocol::RgbImage::new(1600, 600, pixels).expect("whole");
+    let path = folder.join("photograph of a bay.png");
+    std::fs::write(&path, png::encode(&image, &[], true).expect("encoded")).expect("written");
+    path
+}
+
+/// Scrolls by so much over a place.
+fn scroll(bench: &mut Bench, at: egui::Pos2, points: f32) {
+    let (unit, delta, phase) = (egui::MouseWheelUnit::Point, egui::vec2(0.0, points), egui::TouchPhase::Move);
+    let (modifiers, source) = (Modifiers::NONE, egui::MouseWheelSource::Wheel);
+    bench.app.hover_at(at);
+    bench.app.event(egui::Event::MouseWheel { unit, delta, phase, modifiers, source });
+    bench.app.run_steps(12);
+}
+
+#[test]
+fn a_picture_without_settings_is_shown_full_size_zoomed_and_moved() {
+    let mut bench = Bench::open();
+    let folder = bench.folder.path().join("pictures");
+    put(&folder, "ours.png", PROMPTS[0], 64, 9);
+    photograph(&folder);
+    bench.click("Gallery");
+    bench.until("it is listed", |s| s.gallery.entries().len() == 2 && s.thumbnails.awaited() == 0);
+    select(&mut bench, "photograph of a bay.png");
+    assert!(bench.reads("carries no settings") && bench.reads("1600 x 600 pixels"));
+    assert!(bench.app.get_by_label("Use these settings").accesskit_node().is_disabled());
+    bench.click("Show full size");
+    bench.until("all of its pixels are read", |s| s.full.as_ref().is_some_and(|full| full.is_whole()));
+    assert!(bench.reads("1600 x 600 pixels · carries no settings") && !bench.sees("Use its settings"));
+    bench.snapshot("gallery_full_foreign");
+    let shown = bench.app.get_by_label("The picture, full size").rect();
+    assert!((shown.width() / shown.height() - 1600.0 / 600.0).abs() < 0.01, "it keeps its shape: {shown:?}");
+    scroll(&mut bench, shown.center(), 200.0);
+    let zoom = bench.state().full_lens.zoom;
+    assert!(zoom > 1.5, "{zoom}");
+    let before = bench.state().full_lens.centre;
+    bench.app.drag_at(shown.center());
+    bench.app.step();
+    bench.app.hover_at(shown.center() + egui::vec2(60.0, 20.0));
+    bench.app.step();
+    bench.app.drop_at(shown.center() + egui::vec2(60.0, 20.0));
+    bench.settle();
+    let after = bench.state().full_lens.centre;
+    assert!(after[0] < before[0] && after[1] < before[1], "{before:?} {after:?}");
+    bench.press(Modifiers::NONE, Key::Escape);
+    assert_eq!(bench.state().full, None);
+}
+
+#[test]
+fn a_right_click_offers_the_file_and_copies_its_path() {
+    let mut bench = filled(Setup::default());
+    bench.app.get_by_label(PROMPTS[1]).click_secondary();
+    bench.settle();
+    assert!(bench.sees("Show in the file manager") && bench.sees("Move to the trash ..."));
+    let path = bench.folder.path().join("pictures/1.png").display().to_string();
+    assert_eq!(bench.click_to_copy("Copy the file's path"), Some(path));
+    bench.settle();
+    bench.app.get_by_label("holiday.png").click_secondary();
+    bench.settle();
+    bench.click("Show full size");
+    bench.until("it is opened", |s| s.full.is_some());
+    // The details, below, have one too.
+    let buttons = bench.app.get_all_by_label("Use as input");
+    buttons.min_by(|a, b| a.rect().top().total_cmp(&b.rect().top())).expect("a button").click();
+    bench.until("it is the input", |s| s.draft.input.is_some() && s.full.is_none());
 }
 
 #[test]
@@ -189,15 +264,23 @@ fn ten_thousand_pictures_cost_no_more_than_those_in_view() {
     assert!((9..=thumbnails::ASKED).contains(&asked), "{asked} thumbnails are asked for");
     bench.press(Modifiers::NONE, Key::End);
     assert!(bench.sees("picture 0 of many"), "the last is in view");
-    let begun = Instant::now();
-    let frames = 10;
-    for _ in 0..frames {
-        bench.app.step();
-    }
-    let each = begun.elapsed() / frames;
-    // On an idle core a frame takes a few milliseconds; the bound leaves room for a busy machine, not for 10,000 cells.
-    assert!(each < Duration::from_millis(150), "{each:?} a frame");
+    // Time on the processor, so that other programs do not count; over many frames, as some systems count it by the tick.
+    let frames = 100;
+    let each = cpu_time_of(|| (0..frames).for_each(|_| bench.app.step())) / frames;
+    println!("10,000 pictures: {each:?} of CPU a frame");
+    assert!(each < Duration::from_millis(8), "{each:?} a frame: half of what 60 frames a second leave");
     assert!(bench.state().thumbnails.len() <= thumbnails::KEPT);
+}
+
+/// What this thread spends on the processor; the time that passes, where the system does not tell.
+fn cpu_time_of(work: impl FnOnce()) -> Duration {
+    let spent = || {
+        let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        told.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+    };
+    let (before, begun) = (spent(), Instant::now());
+    work();
+    before.zip(spent()).map_or_else(|| begun.elapsed(), |(before, after)| after - before)
 }
 
 #[test]

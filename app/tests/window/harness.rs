@@ -3,6 +3,10 @@
 // Each view's tests use their share of this.
 #![allow(dead_code)]
 
+// Shared with the crate's own tests, which integration tests cannot see.
+#[path = "../../src/test_support/described.rs"]
+mod described;
+
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -16,8 +20,7 @@ use imagen_app::window::prefs::{self, Prefs, ThemeChoice};
 use imagen_app::window::state::State;
 use imagen_protocol::{
     Adapter, AdapterKind, Command, DeviceChoice, DeviceInfo, EngineError, EngineSide, Event, GenerateRequest, JobId, ModelInfo,
-    Preview, RgbImage, SamplerKind, StageInfo, StagePlan, StageSettings, StepReport, Steps, TextEncoderInfo, Threshold,
-    engine_channel,
+    Preview, RgbImage, StageInfo, StagePlan, StepReport, TextEncoderInfo, Threshold, engine_channel,
 };
 
 /// What a test waits for comes sooner.
@@ -167,6 +170,16 @@ impl Bench {
         self.app.query_all_by_label_contains(text).next().is_some() || self.app.query_all_by_value(text).next().is_some()
     }
 
+    /// Clicks the only control of that name, and answers with the text that goes to the clipboard.
+    pub fn click_to_copy(&mut self, name: &str) -> Option<String> {
+        self.app.get_by_label(name).click();
+        (0..8).find_map(|_| {
+            self.app.step();
+            let commands = &self.app.output().platform_output.commands;
+            commands.iter().find_map(|c| if let egui::OutputCommand::CopyText(text) = c { Some(text.clone()) } else { None })
+        })
+    }
+
     /// Presses a key with modifiers.
     pub fn press(&mut self, modifiers: egui::Modifiers, key: egui::Key) {
         self.app.key_press_modifiers(modifiers, key);
@@ -235,46 +248,15 @@ pub fn painting(side: u32, which: u32, noise: f32) -> RgbImage {
 }
 
 pub fn stage(size: u32) -> StageInfo {
-    let first = size == 64;
-    let defaults = StageSettings {
-        steps: Steps::Count(if first { 30 } else { 15 }),
-        sampler: SamplerKind::Ddpm,
-        eta: 0.0,
-        guidance_weight: 5.0,
-        threshold: if first { Threshold::PAPER } else { Threshold::Static },
-        aug_level: (!first).then_some(0.1),
-    };
-    StageInfo {
-        size,
-        network: if first { "base" } else { "efficient" }.into(),
-        parameters: 13_700_000,
-        dtypes: vec!["f16".into()],
-        file_bytes: 27_400_000,
-        defaults,
-        path: format!("stage-{size}.safetensors").into(),
-    }
+    described::stage(size, if size == 64 { 30 } else { 15 }, 5.0, Threshold::PAPER)
 }
 
 /// What the folder that is asked for holds: three stages; below a folder named `missing` there is none.
 pub fn model() -> ModelInfo {
-    let encoder = TextEncoderInfo {
-        kind: "t5".into(),
-        parameters: 35_300_000,
-        dtypes: vec!["f16".into()],
-        file_bytes: 70_600_000,
-        max_tokens: 64,
-    };
-    ModelInfo {
-        path: "models/imagen-small".into(),
-        name: "imagen-small".into(),
-        family: "imagen".into(),
-        description: "Three stages".into(),
-        license: "Apache-2.0".into(),
-        text_encoder: encoder,
-        stages: [64, 256, 1024].map(stage).into(),
-        memory_bytes: 141 << 20,
-        remarks: vec![],
-    }
+    let model = described::model("imagen-small", stage);
+    let dtypes = vec!["f16".into()];
+    let encoder = TextEncoderInfo { kind: "t5".into(), parameters: 35_300_000, dtypes, file_bytes: 70_600_000, max_tokens: 64 };
+    ModelInfo { text_encoder: encoder, memory_bytes: 141 << 20, ..model }
 }
 
 pub fn plans() -> Vec<StagePlan> {
@@ -307,18 +289,9 @@ fn adapters() -> Vec<Adapter> {
 }
 
 fn inspect(path: Option<&Path>) -> Result<ModelInfo, EngineError> {
-    match path {
-        Some(path) if path.ends_with("missing") => Err(EngineError::Model {
-            path: path.to_owned(),
-            problem: "is not there".into(),
-            remedy: "give a model's folder".into(),
-        }),
-        Some(path) => {
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            Ok(ModelInfo { path: path.to_owned(), name, ..model() })
-        }
-        None => Ok(model()),
-    }
+    let Some(path) = path else { return Ok(model()) };
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    described::missing(path).map_or_else(|| Ok(ModelInfo { path: path.to_owned(), name, ..model() }), Err)
 }
 
 /// Words stand for tokens.

@@ -2,6 +2,7 @@
 
 mod axes;
 mod difference;
+mod kept;
 mod look;
 mod sheet;
 mod strip;
@@ -16,6 +17,7 @@ use super::stage_view::StageView;
 
 pub use axes::{Axes, histogram_at, log_count, nice_step};
 pub use difference::{Cache as DifferenceCache, Difference, GAINS, difference};
+pub use kept::{CAPS, Kept, KeptColumn, PERCENTILES, WEIGHTS};
 pub use look::{Look, Mode};
 pub use sheet::Sheet;
 pub(super) use strip::of_picture;

@@ -70,7 +70,7 @@ fn strip_grid(compare: &Compare) -> Option<Grid> {
     let strip = &compare.strip;
     let stage = strip.stage.as_ref()?;
     // A strip that was broken off has no picture in some cells: it is drawn when it is whole.
-    let cells: Vec<RgbImage> = stage.images.iter().cloned().collect::<Option<_>>()?;
+    let cells: Vec<RgbImage> = (0..stage.images.len()).map(|cell| strip.picture(cell).cloned()).collect::<Option<_>>()?;
     let rows = strip.thresholds.iter().map(threshold_label).collect();
     let columns = strip.weights.iter().map(|w| format!("w = {w}")).collect();
     Some(Grid { titles: titles(&stage.request, "guidance weight w and thresholding"), columns, rows, cells })

@@ -54,9 +54,17 @@ impl Strip {
         Some((*self.thresholds.get(row)?, *self.weights.get(cell % self.weights.len())?))
     }
 
-    /// A cell's picture, live or finished.
+    /// A cell's picture, live or finished; `None` where it was made with another weight than the cell has now.
     pub fn picture(&self, cell: usize) -> Option<&RgbImage> {
-        self.stage.as_ref()?.images.get(cell)?.as_ref()
+        let stage = self.stage.as_ref()?;
+        let made = stage.request.columns.get(cell)?.get(&stage.size())?;
+        let now = self.setting(cell)?;
+        stage.images.get(cell)?.as_ref().filter(|_| (made.threshold, made.guidance_weight) == (Some(now.0), Some(now.1)))
+    }
+
+    /// Whether its weights are the paper's.
+    pub fn is_papers(&self) -> bool {
+        self.weights == STRIP_WEIGHTS
     }
 
     pub fn begin(&mut self, plans: &[StagePlan], request: Arc<GenerateRequest>) {

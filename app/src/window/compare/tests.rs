@@ -165,6 +165,35 @@ fn with_strip() -> State {
 }
 
 #[test]
+fn a_weight_that_is_changed_hides_what_the_old_one_made_until_it_is_back() {
+    let mut state = with_strip();
+    state.compare.strip.weights[4] = 20.0;
+    let strip = &state.compare.strip;
+    assert!(!strip.is_papers() && strip.picture(strip.cell(2, 4)).is_none() && strip.as_stage(4).is_none());
+    assert_eq!(strip.picture(3), Some(&flat(64, [3, 0, 0])), "the other columns' pictures stay");
+    let sheet = state.apply(Action::SaveSheet);
+    let [Effect::Io(IoTask::SaveSheet { sheet, .. })] = sheet.as_slice() else { panic!("{sheet:?}") };
+    assert!(sheet.grids.is_empty() && !sheet.table.contains("strip,5,"), "a strip with gaps is not drawn");
+    let request = state.strip_request().expect("it can run");
+    assert_eq!(request.columns[14][&64].guidance_weight, Some(20.0));
+    state.compare.strip.weights[4] = 15.0;
+    assert_eq!(state.compare.strip.picture(14), Some(&flat(64, [14, 0, 0])));
+}
+
+#[test]
+fn settings_of_a_comparison_are_kept_without_their_pictures() {
+    let mut state = with_strip();
+    state.apply(Action::AddColumn);
+    state.compare.columns[0].guidance_weight = Some(2.5);
+    let prefs = state.to_keep();
+    let folders = Folders { config: "c".into(), cache: "k".into(), pictures: "p".into() };
+    let (next, _) = State::new(folders, Loaded { prefs: prefs.clone(), remark: None });
+    assert_eq!((next.compare.columns.len(), next.compare.columns[0].guidance_weight), (4, Some(2.5)));
+    assert!(next.compare.strip.stage.is_none() && next.compare.columns.iter().all(|c| c.stages.is_empty()));
+    assert_eq!(next.to_keep(), prefs);
+}
+
+#[test]
 fn the_strips_cells_count_row_by_row_as_its_job_does() {
     let state = state();
     let strip = &state.compare.strip;

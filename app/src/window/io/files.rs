@@ -88,8 +88,8 @@ fn free_name(folder: &Path, settings: &PictureSettings) -> PathBuf {
 }
 
 pub fn load_input(path: &Path, sizes: &[u32]) -> IoEvent {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let result = picture::load(path, sizes).map(|loaded| (Input { input: loaded.input, name }, loaded.remarks));
+    let path_of = |input| Input { input, path: path.to_owned() };
+    let result = picture::load(path, sizes).map(|loaded| (path_of(loaded.input), loaded.remarks));
     IoEvent::InputLoaded { result: result.map_err(engine_error) }
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::SystemTime;
 
 use imagen_protocol::EngineError;
@@ -18,6 +17,8 @@ use crate::window::gallery::{Details, Entry};
 
 /// Longest side that the details show, pixels: that of the last stage.
 const DETAILS: u32 = 1024;
+/// Longest side that is shown over everything, pixels: what graphics cards take, and as much as a screen shows.
+const WHOLE: u32 = 4096;
 
 /// What a file was when it was read last.
 #[derive(Debug)]
@@ -87,51 +88,24 @@ pub fn entry_of(path: &Path, prompt: &str) -> Entry {
 
 /// The picture and everything it knows of its making.
 pub fn details(path: PathBuf) -> IoEvent {
-    let image = picture::load_scaled(&path, DETAILS).map_err(engine_error);
-    let about = look_into(&path).map_err(engine_error);
-    IoEvent::EntryRead { path, details: Box::new(Details { image, about }) }
+    let details = Box::new(read(&path, DETAILS));
+    IoEvent::EntryRead { path, details }
+}
+
+/// The same, with as many pixels as can be shown.
+pub fn whole(path: PathBuf) -> IoEvent {
+    let details = Box::new(read(&path, WHOLE));
+    IoEvent::WholeRead { path, details }
+}
+
+fn read(path: &Path, side: u32) -> Details {
+    Details { image: picture::load_scaled(path, side).map_err(engine_error), about: look_into(path).map_err(engine_error) }
 }
 
 pub fn trash(path: PathBuf) -> IoEvent {
     let problem = |e: trash::Error| engine_error(file_error(&path, format!("not moved to the trash: {e}"), "delete it by hand"));
     let result = trash::delete(&path).map_err(problem);
     IoEvent::Trashed { path, result }
-}
-
-/// Opens the system's file manager where the file is, and does not wait for it.
-pub fn reveal(path: &Path) -> Option<IoEvent> {
-    let mut opener = opener(path);
-    let program = opener.get_program().to_string_lossy().into_owned();
-    let child = opener.spawn();
-    let problem = |e| {
-        let folder = crate::atomic::folder(path);
-        IoEvent::Failed(engine_error(file_error(&folder, format!("{program} did not start: {e}"), "open it by hand")))
-    };
-    match child {
-        Ok(mut child) => {
-            // Its ending is collected, whatever it is: some file managers live as long as their window.
-            let wait = move || drop(child.wait());
-            drop(std::thread::Builder::new().name("file manager".into()).spawn(wait));
-            None
-        }
-        Err(e) => Some(problem(e)),
-    }
-}
-
-fn opener(path: &Path) -> Command {
-    if cfg!(target_os = "windows") {
-        let mut command = Command::new("explorer");
-        command.arg("/select,").arg(path);
-        command
-    } else if cfg!(target_os = "macos") {
-        let mut command = Command::new("open");
-        command.arg("-R").arg(path);
-        command
-    } else {
-        let mut command = Command::new("xdg-open");
-        command.arg(crate::atomic::folder(path));
-        command
-    }
 }
 
 #[cfg(test)]
@@ -219,14 +193,30 @@ mod tests {
         };
         let json = picture_settings("x").to_json().expect("JSON");
         let ours = read(put(dir.path(), "ours.png", &[(IMAGEN, &json)]));
-        assert_eq!(ours.picture().expect("ours").settings.request.prompt, "x");
-        assert_eq!(ours.image.expect("a picture").width(), 64, "small ones are not enlarged");
+        let shown = ours.shown(Path::new("ours.png")).expect("a picture");
+        assert_eq!(shown.settings().map(|s| s.request.prompt.as_str()), Some("x"));
+        assert_eq!((shown.image.width(), shown.is_whole()), (64, true), "small ones are not enlarged");
         let later = read(put(dir.path(), "later.png", &[(IMAGEN, &json.replacen("\"format\":1", "\"format\":2", 1))]));
         assert!(later.image.is_ok() && later.about.expect_err("later").to_string().contains("format 2"));
         let whole = std::fs::read(put(dir.path(), "cut.png", &[])).expect("read");
         std::fs::write(dir.path().join("cut.png"), &whole[..60]).expect("written");
         let cut = read(dir.path().join("cut.png"));
         assert!(cut.image.is_err() && cut.about == Ok(Found::Plain));
+    }
+
+    #[test]
+    fn a_large_picture_is_small_in_the_details_and_whole_over_everything() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("wide.png");
+        image::RgbImage::new(2000, 500).save(&path).expect("saved");
+        let (IoEvent::EntryRead { details, .. }, IoEvent::WholeRead { details: all, .. }) =
+            (details(path.clone()), whole(path.clone()))
+        else {
+            panic!("two answers")
+        };
+        let [small, large] = [*details, *all].map(|d| d.shown(&path).expect("a picture"));
+        assert_eq!((small.image.width(), small.image.height(), small.size, small.is_whole()), (1024, 256, [2000, 500], false));
+        assert_eq!((large.image.width(), large.is_whole()), (2000, true));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod files;
 mod gallery;
 mod models;
+mod reveal;
 mod sheet;
 mod thumbnails;
 mod worker;
@@ -11,12 +12,12 @@ use std::path::PathBuf;
 
 use imagen_protocol::{Adapter, EngineError, ModelInfo, RgbImage};
 
-use super::action::Picture;
+use super::action::{Action, Picture};
 use super::compare::Sheet;
 use super::draft::Input;
 use super::gallery::{Details, Entry};
 use super::prefs::Prefs;
-use crate::png::PictureSettings;
+use crate::png::{Parameters, PictureSettings};
 
 pub use worker::Io;
 
@@ -46,6 +47,8 @@ pub enum IoTask {
     ScanGallery(PathBuf),
     Thumbnail(PathBuf),
     ReadEntry(PathBuf),
+    /// With as many pixels as a window can show.
+    ReadWhole(PathBuf),
     /// A picture for the stages after the largest of `sizes` that it fills.
     LoadInput {
         path: PathBuf,
@@ -75,7 +78,7 @@ impl IoTask {
             Self::SaveSheet { folder, .. } => of("saving a comparison to", folder),
             Self::SaveTo { path, .. } => of("saving", path),
             Self::ScanGallery(path) => of("listing", path),
-            Self::Thumbnail(path) | Self::ReadEntry(path) | Self::Examine(path) => of("reading", path),
+            Self::Thumbnail(path) | Self::ReadEntry(path) | Self::ReadWhole(path) | Self::Examine(path) => of("reading", path),
             Self::LoadInput { path, .. } => of("reading", path),
             Self::Trash(path) => of("deleting", path),
             Self::Reveal(path) => of("showing", path),
@@ -95,9 +98,8 @@ impl IoTask {
                 IoEvent::NotSaved { picture, error }
             }
             Self::Thumbnail(path) => IoEvent::Thumbnail { path, result: Err(error) },
-            Self::ReadEntry(path) => {
-                IoEvent::EntryRead { path, details: Box::new(Details { image: Err(error.clone()), about: Err(error) }) }
-            }
+            Self::ReadEntry(path) => IoEvent::EntryRead { path, details: Box::new(Details::failed(error)) },
+            Self::ReadWhole(path) => IoEvent::WholeRead { path, details: Box::new(Details::failed(error)) },
             Self::ScanGallery(folder) => IoEvent::Gallery { folder, result: Err(error) },
             Self::Inspect(model) => IoEvent::Inspected { model, result: Box::new(Err(error)) },
             _ => IoEvent::Failed(error),
@@ -120,6 +122,17 @@ pub enum Found {
     Parameters(String),
     /// A picture without settings: becomes the input of a stage.
     Plain,
+}
+
+impl Found {
+    /// What takes the settings over, where there are any.
+    pub fn restoring(&self) -> Option<Action> {
+        match self {
+            Self::Ours(settings) => Some(Action::UseSettings(settings.clone())),
+            Self::Parameters(text) => Some(Action::UseParameters(Box::new(Parameters::read(text)))),
+            Self::Plain => None,
+        }
+    }
 }
 
 /// What was done.
@@ -151,6 +164,10 @@ pub enum IoEvent {
         result: Result<RgbImage, EngineError>,
     },
     EntryRead {
+        path: PathBuf,
+        details: Box<Details>,
+    },
+    WholeRead {
         path: PathBuf,
         details: Box<Details>,
     },

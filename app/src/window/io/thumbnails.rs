@@ -44,7 +44,7 @@ impl Cache {
         if let Some(kept) = read(&file, &source) {
             return Ok(kept);
         }
-        let image = picture::load_scaled(path, THUMBNAIL)?;
+        let image = picture::load_scaled(path, THUMBNAIL)?.image;
         // A thumbnail that cannot be kept is made again next time: nothing to tell.
         if self.keep(&file, &source, &image).is_ok() {
             self.prune();
@@ -94,7 +94,7 @@ fn file_name(source: &str) -> String {
 fn read(file: &Path, source: &str) -> Option<RgbImage> {
     let texts = png::read_texts(file).ok()?;
     let same = texts.iter().any(|(keyword, text)| keyword == SOURCE && text == source);
-    same.then(|| picture::load_scaled(file, THUMBNAIL).ok()).flatten()
+    same.then(|| picture::load_scaled(file, THUMBNAIL).ok()).flatten().map(|scaled| scaled.image)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use imagen_protocol::EngineError;
 
 use super::gallery::Scanner;
 use super::thumbnails::Cache;
-use super::{FolderFor, IoEvent, IoTask, files, gallery, models, sheet};
+use super::{FolderFor, IoEvent, IoTask, files, gallery, models, reveal, sheet};
 use crate::window::ports::Ports;
 
 const TASKS: usize = 4096;
@@ -43,13 +43,13 @@ impl Lane {
     fn of(task: &IoTask) -> Self {
         match task {
             IoTask::SavePrefs(_) | IoTask::Save { .. } | IoTask::SaveTo { .. } | IoTask::SaveSheet { .. } => Self::Writing,
-            IoTask::LoadInput { .. } | IoTask::Examine(_) | IoTask::ReadEntry(_) | IoTask::Trash(_) | IoTask::Reveal(_) => {
+            IoTask::LoadInput { .. } | IoTask::Examine(_) | IoTask::ReadEntry(_) | IoTask::ReadWhole(_) | IoTask::Trash(_) => {
                 Self::Reading
             }
             IoTask::ScanGallery(_) => Self::Scanning,
             IoTask::Thumbnail(_) => Self::Thumbnails,
             IoTask::Inspect(_) | IoTask::CountTokens { .. } | IoTask::FindModels(_) | IoTask::ListAdapters => Self::Models,
-            IoTask::ChooseFolder(_) | IoTask::SaveAs { .. } => Self::Dialogs,
+            IoTask::ChooseFolder(_) | IoTask::SaveAs { .. } | IoTask::Reveal(_) => Self::Dialogs,
         }
     }
 }
@@ -162,8 +162,9 @@ impl Desk {
             IoTask::ScanGallery(folder) => Some(self.scanner.scan(folder)),
             IoTask::Thumbnail(path) => Some(self.thumbnails.thumbnail(path)),
             IoTask::ReadEntry(path) => Some(gallery::details(path)),
+            IoTask::ReadWhole(path) => Some(gallery::whole(path)),
             IoTask::Trash(path) => Some(gallery::trash(path)),
-            IoTask::Reveal(path) => gallery::reveal(&path),
+            IoTask::Reveal(path) => reveal::reveal(&path),
             IoTask::Inspect(model) => Some(models::inspect(ports, model)),
             IoTask::CountTokens { model, text } => self.counter.count(ports, model, text),
             IoTask::FindModels(extra) => Some(models::find(ports, extra)),

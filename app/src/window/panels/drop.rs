@@ -15,7 +15,7 @@ pub fn show(ctx: &Context) {
     let room = ctx.content_rect();
     let takes = first.as_deref().is_none_or(may_be_picture);
     let colour = if takes { p.accent } else { p.warning };
-    painter.rect_filled(room, 0.0, p.background.gamma_multiply(0.94));
+    painter.rect_filled(room, 0.0, p.background.gamma_multiply(0.97));
     painter.rect_stroke(room.shrink(theme::PAD), f32::from(theme::RADIUS), Stroke::new(2.0, colour), StrokeKind::Inside);
     let line = |y: f32, text: &str, font: FontId, colour| {
         painter.text(room.center() + vec2(0.0, y), Align2::CENTER_CENTER, text, font, colour);

@@ -34,6 +34,12 @@ pub fn show(ui: &mut Ui, state: &mut State, textures: &mut Textures, actions: &m
         Panel::bottom("log").resizable(true).default_size(160.0).frame(rail).show(ui, |ui| log::show(ui, state, actions));
     }
     let narrow = ui.ctx().content_rect().width() < theme::NARROW;
+    if narrow {
+        // Above the rails: there, the views, the rails and Generate are in reach whichever rail is open.
+        Panel::top("tabs").resizable(false).frame(rail).show(ui, |ui| {
+            tabs::show_narrow(ui, state, actions, |ui, actions| prompt::go_narrow(ui, state, actions));
+        });
+    }
     if !narrow || state.drawers.prompt {
         Panel::left("prompt").resizable(false).exact_size(theme::LEFT_RAIL).frame(rail).show(ui, |ui| {
             Panel::bottom("go").resizable(false).show_separator_line(false).frame(Frame::new()).show(ui, |ui| {
@@ -53,7 +59,9 @@ pub fn show(ui: &mut Ui, state: &mut State, textures: &mut Textures, actions: &m
         });
     }
     CentralPanel::default().frame(rail).show(ui, |ui| {
-        tabs::show(ui, state, narrow, actions);
+        if !narrow {
+            tabs::show(ui, state, actions);
+        }
         notes::show(ui, state, actions);
         match state.prefs.view {
             View::Create => create::show(ui, state, textures, actions),

@@ -65,11 +65,8 @@ impl State {
             }
             Action::ResetStage(size) => drop(self.draft.stages.remove(&size)),
             Action::RemoveInput => self.draft.input = None,
-            Action::OpenFull(picture) => {
-                self.full_lens = crate::window::lens::Lens::default();
-                self.full = Some(picture);
-            }
-            Action::CloseFull => self.full = None,
+            Action::OpenFull(picture) => self.open_full(picture),
+            Action::CloseFull => self.close_full(),
             Action::AddColumn if self.compare.columns.len() < MAX_COLUMNS => {
                 self.compare.columns.push(Column::new(Threshold::PAPER));
             }

@@ -28,6 +28,7 @@ impl State {
             }
             Action::SelectEntry(path) => return Ok(self.select_entry(path)),
             Action::OpenEntry(path) => return Ok(self.open_entry(path)),
+            Action::ShowFile(path) => return Ok(self.show_file(path)),
             Action::NeedThumbnail(path) => {
                 if !self.thumbnails.ask(&path) {
                     return Ok(vec![]);
@@ -45,6 +46,7 @@ impl State {
             Action::UseAsInput(path) => return Ok(self.use_as_input(path)),
             Action::Trash(path) => IoTask::Trash(path),
             Action::Reveal(path) => IoTask::Reveal(path),
+            Action::CopyPath(path) => return Ok(vec![Effect::CopyText(path.display().to_string())]),
             Action::Dropped(paths) => return Ok(self.dropped(paths)),
             Action::Ask(question) => {
                 self.question = Some(question);
@@ -68,19 +70,6 @@ impl State {
         }
         self.gallery.select(path.clone());
         path.map(|path| Effect::Io(IoTask::ReadEntry(path))).into_iter().collect()
-    }
-
-    fn open_entry(&mut self, path: PathBuf) -> Vec<Effect> {
-        let effects = self.select_entry(Some(path));
-        match &self.gallery.details {
-            Some(details) => {
-                if let Some(picture) = details.picture() {
-                    self.apply(Action::OpenFull(picture));
-                }
-            }
-            None => self.gallery.opening = true,
-        }
-        effects
     }
 
     fn answer(&mut self, yes: bool) -> Vec<Effect> {
@@ -114,19 +103,24 @@ impl State {
     pub(super) fn examined(&mut self, path: PathBuf, result: Result<Found, EngineError>) -> Vec<Effect> {
         let name = crate::window::gallery::name(&path).into_owned();
         let as_input = Offer::new("Use as input", Action::UseAsInput(path.clone()));
+        let show = Offer::new("Show", Action::ShowFile(path.clone()));
         match result {
             Ok(Found::Ours(settings)) => {
                 let text = format!("{name} carries its settings: \"{}\"", short(&settings.request.prompt));
-                self.offer(Weight::Info, text, vec![Offer::new("Restore settings", Action::UseSettings(settings)), as_input]);
+                self.offer(
+                    Weight::Info,
+                    text,
+                    vec![Offer::new("Restore settings", Action::UseSettings(settings)), as_input, show],
+                );
             }
             Ok(Found::Parameters(text)) => {
                 let parameters = Box::new(Parameters::read(&text));
                 let text = format!("{name} carries another program's settings: \"{}\"", short(&parameters.prompt));
                 let restore = Offer::new("Restore settings", Action::UseParameters(parameters));
-                self.offer(Weight::Info, text, vec![restore, as_input]);
+                self.offer(Weight::Info, text, vec![restore, as_input, show]);
             }
             Ok(Found::Plain) => return self.use_as_input(path),
-            Err(e) => self.offer(Weight::Error, e.to_string(), vec![as_input]),
+            Err(e) => self.offer(Weight::Error, e.to_string(), vec![as_input, show]),
         }
         vec![]
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use imagen_protocol::{DeviceChoice, DeviceInfo, EngineError, Event, JobId, SamplerKind, StageInput, StagePlan, Steps};
 
 use super::{EngineStatus, State};
+use crate::picture::Scaled;
 use crate::png::Parameters;
 use crate::test_support::{flat, model, picture_settings, plans};
 use crate::window::action::{Action, Effect, Picture, Question, View};
@@ -122,12 +123,52 @@ fn selecting_reads_a_file_once_and_late_answers_are_dropped() {
     state.apply(Action::OpenEntry(second.clone()));
     let details = |colour| {
         let about = Ok(Found::Ours(Box::new(picture_settings("x"))));
-        Box::new(Details { image: Ok(flat(64, [colour; 3])), about })
+        let image = Ok(Scaled { image: flat(64, [colour; 3]), size: [64, 64] });
+        Box::new(Details { image, about })
     };
     state.fold_io(IoEvent::EntryRead { path: first, details: details(1) });
     assert!(state.gallery.details.is_none() && state.full.is_none());
     state.fold_io(IoEvent::EntryRead { path: second, details: details(2) });
     assert_eq!(state.full.as_ref().map(|p| p.image.pixels()[0]), Some(2));
+}
+
+/// Somebody else's picture, of which `side` of 2048 pixels are read.
+fn foreign(side: u32) -> Box<Details> {
+    Box::new(Details { image: Ok(Scaled { image: flat(side, [3; 3]), size: [2048, 2048] }), about: Ok(Found::Plain) })
+}
+
+#[test]
+fn a_large_picture_of_the_gallery_opens_at_once_and_gets_the_rest_of_its_pixels() {
+    let mut state = state();
+    let path = PathBuf::from("holiday.png");
+    state.apply(Action::OpenEntry(path.clone()));
+    let effects = state.fold_io(IoEvent::EntryRead { path: path.clone(), details: foreign(1024) });
+    assert_eq!(effects, [Effect::Io(IoTask::ReadWhole(path.clone()))]);
+    assert_eq!(state.full.as_ref().map(|full| full.is_whole()), Some(false));
+    state.full_lens.zoom = 4.0;
+    state.fold_io(IoEvent::WholeRead { path: path.clone(), details: foreign(2048) });
+    assert_eq!((state.full.as_ref().map(|full| full.is_whole()), state.full_lens.zoom), (Some(true), 4.0));
+    state.apply(Action::CloseFull);
+    state.fold_io(IoEvent::WholeRead { path, details: foreign(2048) });
+    assert_eq!(state.full, None, "what was closed stays closed");
+}
+
+#[test]
+fn any_file_is_shown_unless_one_has_gone_on_meanwhile() {
+    let mut state = state();
+    let path = PathBuf::from("x/a.jpg");
+    let read = || IoEvent::WholeRead { path: path.clone(), details: foreign(2048) };
+    assert_eq!(state.apply(Action::ShowFile(path.clone())), [Effect::Io(IoTask::ReadWhole(path.clone()))]);
+    state.fold_io(read());
+    assert_eq!(state.full.as_ref().map(|full| full.title()), Some("a.jpg".into()));
+    state.apply(Action::CloseFull);
+    state.apply(Action::ShowFile(path.clone()));
+    state.apply(Action::ShowFile("b.jpg".into()));
+    state.fold_io(read());
+    assert_eq!(state.full, None, "another one was asked for since");
+    let broken = Box::new(Details::failed(full_disk()));
+    state.fold_io(IoEvent::WholeRead { path: "b.jpg".into(), details: broken });
+    assert_eq!((state.full.as_ref(), state.notes.len()), (None, 1), "what cannot be shown is said");
 }
 
 #[test]
@@ -179,7 +220,7 @@ fn a_dropped_file_with_settings_leaves_the_choice() {
     settings.request.seed = 99;
     let path = PathBuf::from("a.png");
     state.fold_io(IoEvent::Examined { path: path.clone(), result: Ok(Found::Ours(Box::new(settings))) });
-    assert_eq!(offers(&state), ["Restore settings", "Use as input"]);
+    assert_eq!(offers(&state), ["Restore settings", "Use as input", "Show"]);
     assert_eq!(state.draft.prompt, "", "nothing happened yet");
     let [restore, input] = [0, 1].map(|i| state.notes[0].offers[i].action.clone());
     assert_eq!(state.apply(input), [Effect::Io(IoTask::LoadInput { path, sizes: vec![64, 256] })]);
@@ -194,12 +235,12 @@ fn a_dropped_picture_without_settings_becomes_the_input() {
     state.draft.until = Some(64);
     let effects = state.fold_io(IoEvent::Examined { path: "a.jpg".into(), result: Ok(Found::Plain) });
     assert_eq!(effects, [Effect::Io(IoTask::LoadInput { path: "a.jpg".into(), sizes: vec![64, 256] })]);
-    let input = Input { input: StageInput { size: 64, images: vec![flat(64, [0; 3])] }, name: "a.jpg".into() };
+    let input = Input { input: StageInput { size: 64, images: vec![flat(64, [0; 3])] }, path: "a.jpg".into() };
     state.fold_io(IoEvent::InputLoaded { result: Ok((input, vec!["scaled".into()])) });
     assert_eq!(state.draft.until, None, "a draft that ends at 64 would have nothing to do");
     assert!(state.draft.request().plan(&model().stages).is_ok());
     state.fold_io(IoEvent::Examined { path: "b.png".into(), result: Err(full_disk()) });
-    assert_eq!(offers(&state), ["Use as input"], "unreadable settings do not spoil the picture");
+    assert_eq!(offers(&state), ["Use as input", "Show"], "unreadable settings do not spoil the picture");
 }
 
 #[test]

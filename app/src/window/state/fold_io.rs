@@ -6,7 +6,7 @@ use imagen_protocol::EngineError;
 
 use super::{State, Tokens};
 use crate::window::action::{Action, Effect};
-use crate::window::gallery::{Details, Entry};
+use crate::window::gallery::Entry;
 use crate::window::io::{FolderFor, IoEvent, IoTask};
 use crate::window::log::Weight;
 
@@ -19,7 +19,8 @@ impl State {
             IoEvent::PlaceChosen { picture, path } => return vec![Effect::Io(IoTask::SaveTo { picture, path })],
             IoEvent::Gallery { folder, result } => self.scanned(&folder, result),
             IoEvent::Thumbnail { path, result } => self.thumbnails.put(path, result),
-            IoEvent::EntryRead { path, details } => self.entry_read(&path, *details),
+            IoEvent::EntryRead { path, details } => return self.entry_read(&path, *details),
+            IoEvent::WholeRead { path, details } => self.whole_read(&path, &details),
             IoEvent::SheetSaved(path) => {
                 self.note(Weight::Info, format!("saved {}, and its table beside it", path.display()));
                 return vec![Effect::Io(IoTask::ScanGallery(self.pictures_folder()))];
@@ -77,17 +78,6 @@ impl State {
         }
     }
 
-    fn entry_read(&mut self, path: &std::path::Path, details: Details) {
-        if self.gallery.selected.as_deref() != Some(path) {
-            return;
-        }
-        let opening = std::mem::take(&mut self.gallery.opening);
-        if let Some(picture) = details.picture().filter(|_| opening) {
-            self.apply(Action::OpenFull(picture));
-        }
-        self.gallery.details = Some(details);
-    }
-
     fn trashed(&mut self, path: &std::path::Path, result: Result<(), EngineError>) -> Vec<Effect> {
         if let Err(e) = result {
             self.note(Weight::Error, e.to_string());
@@ -95,6 +85,7 @@ impl State {
         }
         self.log.push(self.now, Weight::Info, format!("moved to the trash: {}", path.display()));
         self.thumbnails.forget(path);
+        self.files.retain(|(_, file)| file != path);
         match self.gallery.remove(path) {
             Some(next) => self.select_entry(Some(next)),
             None => vec![],

@@ -5,6 +5,7 @@ mod act;
 mod act_files;
 mod fold;
 mod fold_io;
+mod full;
 mod make;
 mod notes;
 mod unsaved;
@@ -15,7 +16,7 @@ mod files_tests;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use imagen_protocol::{Adapter, DeviceInfo, EngineError, ModelInfo, StageInfo};
+use imagen_protocol::{Adapter, DeviceInfo, EngineError, ModelInfo, RgbImage, StageInfo};
 
 use super::action::{Effect, Picture, Question, View};
 use super::compare::Compare;
@@ -28,6 +29,7 @@ use super::lens::Lens;
 use super::log::{Log, Weight};
 use super::ports::Folders;
 use super::prefs::{Loaded, Prefs};
+use super::shown::Shown;
 use super::stage_view::{Progress, StageView};
 use super::thumbnails::Thumbnails;
 use crate::png::PictureSettings;
@@ -113,8 +115,12 @@ pub struct State {
     /// The user said that the window may close.
     pub closing: bool,
     /// The picture that is shown over everything, and what part of it is seen.
-    pub full: Option<Picture>,
+    pub full: Option<Shown>,
     pub full_lens: Lens,
+    /// The file that is being read to be shown there.
+    opening: Option<PathBuf>,
+    /// Where pictures of the create view were saved.
+    files: Vec<(RgbImage, PathBuf)>,
     /// The rails, where the window is too narrow to show them always.
     pub drawers: Drawers,
     /// The stage whose settings the right rail shows.
@@ -134,7 +140,6 @@ impl State {
             now: 0.0,
             folders,
             draft,
-            prefs: loaded.prefs,
             engine: EngineStatus::Starting,
             loading: None,
             memory: Memory::default(),
@@ -143,7 +148,8 @@ impl State {
             tokens: None,
             queue: Queue::default(),
             create: Create::default(),
-            compare: Compare::default(),
+            compare: Compare::restored(&loaded.prefs.compare),
+            prefs: loaded.prefs,
             gallery: Gallery::scanning(),
             thumbnails: Thumbnails::default(),
             log: Log::default(),
@@ -153,6 +159,8 @@ impl State {
             closing: false,
             full: None,
             full_lens: Lens::default(),
+            opening: None,
+            files: Vec::new(),
             drawers: Drawers::default(),
             tab: None,
             running_model: String::new(),
@@ -186,7 +194,8 @@ impl State {
     /// What is to be kept between sessions.
     pub fn to_keep(&self) -> Prefs {
         // The input picture is not kept, and comparing its pixels once a frame would be for nothing.
-        Prefs { draft: Draft { input: None, ..self.draft.clone() }, ..self.prefs.clone() }
+        let draft = Draft { input: None, ..self.draft.clone() };
+        Prefs { draft, compare: self.compare.kept(), ..self.prefs.clone() }
     }
 
     /// The stages that the create view has a tile for: the model's, or those of kept pictures where no model is known.

@@ -142,7 +142,7 @@ fn presets_resets_and_the_input_change_the_draft() {
     state.apply(Action::ResetStage(256));
     assert!(!state.draft.is_changed(256) && state.draft.is_changed(64));
     let input = StageInput { size: 64, images: vec![flat(64, [1; 3])] };
-    state.draft.input = Some(Input { input, name: "x.png".into() });
+    state.draft.input = Some(Input { input, path: "x.png".into() });
     state.apply(Action::RemoveInput);
     assert_eq!(state.draft.input, None);
     state.apply(Action::NewSeed);
@@ -171,9 +171,30 @@ fn a_picture_opens_over_everything_with_a_fresh_lens() {
     state.full_lens.zoom = 8.0;
     let picture: Picture = state.tile(256).expect("a picture");
     state.apply(Action::OpenFull(picture.clone()));
-    assert_eq!((state.full.as_ref(), state.full_lens.zoom), (Some(&picture), 1.0));
+    let shown = state.full.clone().expect("it is open");
+    assert_eq!((shown.picture(), shown.path, state.full_lens.zoom), (Some(picture), None, 1.0));
     state.apply(Action::CloseFull);
     assert_eq!(state.full, None);
+}
+
+#[test]
+fn a_saved_picture_of_the_views_is_known_by_its_file_until_that_is_gone() {
+    let mut state = state();
+    let (job, request) = sent(&state.apply(Action::Generate));
+    run(&mut state, job, &request, 10);
+    let path = std::path::PathBuf::from("pictures/a.png");
+    let entry = || crate::window::gallery::Entry::new(path.clone(), std::time::SystemTime::UNIX_EPOCH, 1, None);
+    let made = state.tile(1024).expect("a picture");
+    let other = Picture { image: flat(1024, [10; 3]), ..made.clone() };
+    state.fold_io(IoEvent::Saved { picture: other.clone(), entry: entry() });
+    assert_eq!(state.file_of(&made.image), None, "another picture, though of the same pixels");
+    state.fold_io(IoEvent::Saved { picture: made.clone(), entry: entry() });
+    assert_eq!(state.file_of(&made.image), Some(path.as_path()));
+    assert_eq!(state.file_of(&other.image), None);
+    state.apply(Action::OpenFull(made.clone()));
+    assert_eq!(state.full.as_ref().and_then(|full| full.path.clone()), Some(path.clone()));
+    state.fold_io(IoEvent::Trashed { path, result: Ok(()) });
+    assert_eq!(state.file_of(&made.image), None);
 }
 
 #[test]

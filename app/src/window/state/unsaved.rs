@@ -31,6 +31,7 @@ impl State {
         self.log.push(self.now, Weight::Info, format!("saved {}", entry.path.display()));
         self.unsaved.retain(|u| u.picture != *picture);
         self.thumbnails.forget(&entry.path);
+        self.remember_file(&picture.image, &entry.path);
         if entry.path.parent() == Some(self.pictures_folder().as_path()) {
             self.gallery.add(entry);
         }

@@ -69,7 +69,7 @@ fn picture(ui: &mut Ui, state: &State, index: usize, view: &mut View<'_>) {
     let texture = column.picture(view.size).map(|image| view.texture(ui, image));
     let name = format!("Picture of column {}: {}", index + 1, threshold_label(&column.threshold));
     let side = ui.available_width().min(picture_room(ui));
-    let response = ui.vertical_centered(|ui| lens::show(ui, view.lens, texture, side, &name)).inner;
+    let response = ui.vertical_centered(|ui| lens::show(ui, view.lens, texture, Vec2::splat(side), &name)).inner;
     if texture.is_none() {
         waiting(ui, response.rect, column.stages.contains_key(&view.size));
     }

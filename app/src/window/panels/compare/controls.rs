@@ -3,19 +3,15 @@
 use egui::{Button, Color32, DragValue, Response, RichText, Role, Stroke, Ui, WidgetInfo};
 use imagen_protocol::Threshold;
 
-use crate::window::compare::Column;
+use crate::window::compare::{self, Column, WEIGHTS};
 use crate::window::icons;
 use crate::window::theme::{self, Palette};
 use crate::window::widgets;
 
 /// Between the parts of one control.
 const TIGHT: f32 = theme::GAP / 4.0;
-/// Guidance weights that can be set.
-const WEIGHTS: std::ops::RangeInclusive<f64> = 0.0..=100.0;
-/// Percentiles that can be set, in percent.
-const PERCENTILES: std::ops::RangeInclusive<f64> = 1.0..=100.0;
-/// Caps that can be set; what is below 1 means none.
-const CAPS: std::ops::RangeInclusive<f64> = 0.9..=20.0;
+/// What stands for no cap.
+const NO_CAP: f64 = 0.9;
 
 /// One of several: a row of buttons of which one is pressed. `name` is what a screen reader says of each.
 pub fn choice<T: Copy + PartialEq>(ui: &mut Ui, value: &mut T, options: &[(T, String, String, Option<Color32>)]) -> bool {
@@ -72,7 +68,11 @@ pub fn threshold_values(ui: &mut Ui, column: &mut Column, number: usize) {
 
 fn percentile_value(ui: &mut Ui, percentile: &mut f64, number: usize) {
     let mut percent = *percentile * 100.0;
-    let drag = DragValue::new(&mut percent).range(PERCENTILES).speed(0.1).max_decimals(2).suffix(" %");
+    let drag = DragValue::new(&mut percent)
+        .range(100.0 * compare::PERCENTILES.start()..=100.0 * compare::PERCENTILES.end())
+        .speed(0.1)
+        .max_decimals(2)
+        .suffix(" %");
     let response = numeric(ui.add(drag), percent, &format!("Percentile of column {number}"));
     if response.changed() {
         // Percent have two decimals: what the multiplication adds goes.
@@ -81,13 +81,17 @@ fn percentile_value(ui: &mut Ui, percentile: &mut f64, number: usize) {
 }
 
 fn cap_value(ui: &mut Ui, cap: &mut Option<f64>, number: usize) {
-    let mut value = cap.unwrap_or(*CAPS.start());
+    let mut value = cap.unwrap_or(NO_CAP);
     let text = |v: f64| if v < 1.0 { "no cap".into() } else { format!("cap {}", (v * 100.0).round() / 100.0) };
     let read = |text: &str| match text.trim().trim_start_matches("cap").trim() {
-        "no" | "none" | "off" | "no cap" | "" => Some(*CAPS.start()),
+        "no" | "none" | "off" | "no cap" | "" => Some(NO_CAP),
         number => number.parse().ok(),
     };
-    let drag = DragValue::new(&mut value).range(CAPS).speed(0.05).custom_formatter(|v, _| text(v)).custom_parser(read);
+    let drag = DragValue::new(&mut value)
+        .range(NO_CAP..=*compare::CAPS.end())
+        .speed(0.05)
+        .custom_formatter(|v, _| text(v))
+        .custom_parser(read);
     let response = numeric(ui.add(drag), value, &format!("Cap of s of column {number}, below 1: none"));
     if response.changed() {
         *cap = (value >= 1.0).then(|| (value * 100.0).round() / 100.0);
@@ -115,7 +119,7 @@ pub fn guidance(ui: &mut Ui, column: &mut Column, number: usize, drafts: Option<
 }
 
 /// A number's accessible name, and its tooltip.
-fn numeric(response: Response, value: f64, name: &str) -> Response {
+pub fn numeric(response: Response, value: f64, name: &str) -> Response {
     let enabled = response.enabled();
     response.widget_info(|| WidgetInfo { label: Some(name.to_owned()), ..WidgetInfo::drag_value(enabled, value) });
     response.on_hover_text(name)

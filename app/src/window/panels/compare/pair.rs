@@ -40,7 +40,7 @@ fn picture(ui: &mut Ui, compare: &mut Compare, view: &mut View<'_>, side: f32) {
     if compare.look.mode == Mode::Difference {
         let image = compare.pair_difference(view.size).map(|d| d.image.clone());
         let texture = image.as_ref().map(|image| view.texture(ui, image));
-        let response = lens::show(ui, view.lens, texture, side, "Difference of A and B");
+        let response = lens::show(ui, view.lens, texture, Vec2::splat(side), "Difference of A and B");
         if texture.is_none() {
             nothing_yet(ui, response.rect);
         }
@@ -59,7 +59,7 @@ fn nothing_yet(ui: &Ui, rect: Rect) {
 
 /// A left of the line, B right of it.
 fn wipe(ui: &mut Ui, share: &mut f32, images: [Option<RgbImage>; 2], view: &mut View<'_>, side: f32) {
-    let response = lens::show(ui, view.lens, None, side, "A left of the line, B right of it");
+    let response = lens::show(ui, view.lens, None, Vec2::splat(side), "A left of the line, B right of it");
     let rect = response.rect;
     if images.iter().all(Option::is_none) {
         nothing_yet(ui, rect);

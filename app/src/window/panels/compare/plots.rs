@@ -1,6 +1,6 @@
 //! What thresholding did, step by step: s, clipped share, and how |x0_hat| is distributed.
 
-use egui::{Align, Color32, FontId, Id, Layout, Rangef, RichText, Sense, Stroke, Ui};
+use egui::{Align, Color32, FontId, Id, Layout, Rangef, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo};
 use egui_plot::{AxisHints, Bar, BarChart, GridMark, Line, LineStyle, Plot, PlotPoints, PlotUi, Points, VLine};
 use imagen_protocol::{Histogram, StepReport, Threshold};
 
@@ -116,7 +116,12 @@ fn steps_plot(
         // In the plot's range, so it fits.
         Some(at.x.round().clamp(1.0, steps) as u32)
     });
+    named(&inner.response, &format!("Plot of {name} by step"));
     inner.inner
+}
+
+fn named(plot: &Response, name: &str) {
+    plot.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
 }
 
 fn curve(plot: &mut PlotUi<'_>, points: Vec<[f64; 2]>, colour: Color32) {
@@ -128,7 +133,8 @@ fn curve(plot: &mut PlotUi<'_>, points: Vec<[f64; 2]>, colour: Color32) {
 fn histogram_plot(ui: &mut Ui, axes: Axes, series: &[Series<'_>], step: Option<u32>) {
     let p = Palette::get(ui.ctx());
     let powers = |mark: GridMark, _: &_| match mark.value {
-        v if v.fract() != 0.0 || v < 0.0 => String::new(),
+        // None at the origin, where the other axis begins: no values, whose height is 0.
+        v if v.fract() != 0.0 || v <= 0.0 => String::new(),
         v if v < 3.0 => format!("{}", 10_f64.powf(v)),
         v => format!("{}k", 10_f64.powf(v - 3.0)),
     };
@@ -137,7 +143,7 @@ fn histogram_plot(ui: &mut Ui, axes: Axes, series: &[Series<'_>], step: Option<u
         .custom_y_axes(vec![y])
         .x_grid_spacer(|_| marks(0.0, axes.value, nice_step(axes.value, MARKS)))
         .y_grid_spacer(|_| marks(0.0, axes.log_count, 1.0));
-    plot.show(ui, |plot| {
+    let inner = plot.show(ui, |plot| {
         bounds(plot, [0.0, axes.value], [0.0, axes.log_count]);
         plot.vline(VLine::new("", 1.0).color(p.line).style(LineStyle::dashed_dense()).width(1.0).allow_hover(false));
         for one in series {
@@ -150,6 +156,7 @@ fn histogram_plot(ui: &mut Ui, axes: Axes, series: &[Series<'_>], step: Option<u
             }
         }
     });
+    named(&inner.response, "Histogram of |x0_hat|");
 }
 
 fn bars(histogram: &Histogram, limit: Option<f64>, colour: Color32) -> Vec<Bar> {

@@ -1,11 +1,11 @@
 //! The guidance strip: a small grid of weights and thresholdings, filled while it is made.
 
-use egui::{Align, Align2, Color32, Grid, Layout, Rect, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
+use egui::{Align, Align2, Color32, DragValue, Grid, Layout, Rect, Response, RichText, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 
-use super::View;
+use super::{View, controls};
 use crate::window::action::Action;
-use crate::window::compare::{MAX_COLUMNS, Strip, threshold_label};
-use crate::window::job::Purpose;
+use crate::window::compare::{MAX_COLUMNS, STRIP_WEIGHTS, Strip, WEIGHTS, threshold_label};
+use crate::window::job::{Job, Purpose};
 use crate::window::panels::Actions;
 use crate::window::stage_view::Progress;
 use crate::window::state::State;
@@ -22,14 +22,18 @@ pub fn show(ui: &mut Ui, state: &mut State, view: &mut View<'_>, actions: &mut A
         if let Some(error) = &state.compare.strip.error {
             widgets::error(ui, error);
         }
-        ui.horizontal_top(|ui| {
+        let beside = ui.horizontal_top(|ui| {
             cells(ui, state, view, actions);
             ui.add_space(theme::PAD);
-            ui.vertical(|ui| {
-                ui.set_max_width(ui.available_width().max(theme::TEXT));
-                super::explanation(ui);
-            });
+            let fits = ui.available_width() >= theme::TEXT;
+            if fits {
+                ui.vertical(super::explanation);
+            }
+            fits
         });
+        if !beside.inner {
+            super::explanation(ui);
+        }
     });
 }
 
@@ -42,15 +46,12 @@ fn head(ui: &mut Ui, state: &mut State, can_run: bool, actions: &mut Actions) {
     widgets::head(ui, "Guidance strip");
     widgets::caption(ui, "click a cell to make it a column");
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let is_strip = |purpose: &Purpose| *purpose == Purpose::Strip;
-        let running = state.queue.running.as_ref().is_some_and(|job| is_strip(&job.purpose));
-        let waiting = state.queue.waiting.iter().find(|job| is_strip(&job.purpose)).map(|job| job.id);
-        let (text, action) = match (running, waiting) {
-            (true, _) => ("Cancel strip", Action::Cancel),
-            (false, Some(id)) => ("Waiting: remove strip", Action::RemoveJob(id)),
-            (false, None) => ("Run strip", Action::RunStrip),
+        let (text, action) = match job(state) {
+            Some(Action::Cancel) => ("Cancel strip", Action::Cancel),
+            Some(remove) => ("Waiting: remove strip", remove),
+            None => ("Run strip", Action::RunStrip),
         };
-        let button = ui.add_enabled(running || waiting.is_some() || can_run, egui::Button::new(text));
+        let button = ui.add_enabled(action != Action::RunStrip || can_run, egui::Button::new(text));
         if button.clicked() {
             actions.push(action);
         }
@@ -59,17 +60,48 @@ fn head(ui: &mut Ui, state: &mut State, can_run: bool, actions: &mut Actions) {
                 if stage.progress == Progress::Done { "done".into() } else { format!("step {} / {}", stage.step, stage.steps) };
             widgets::caption(ui, format!("{done}, {}", widgets::seconds(stage.seconds)));
         }
+        papers(ui, state);
     });
 }
 
-fn cells(ui: &mut Ui, state: &State, view: &mut View<'_>, actions: &mut Actions) {
-    let (strip, p) = (&state.compare.strip, Palette::get(ui.ctx()));
+/// Takes the paper's weights back, where they were changed.
+fn papers(ui: &mut Ui, state: &mut State) {
+    let changed = !state.compare.strip.is_papers() && job(state).is_none();
+    if changed && widgets::icon_button(ui, icons::ARROW_COUNTER_CLOCKWISE, "The paper's weights: 1, 2, 5, 10, 15").clicked() {
+        state.compare.strip.weights = STRIP_WEIGHTS.to_vec();
+    }
+}
+
+/// What ends the strip's job, running or waiting; `None` where there is none.
+fn job(state: &State) -> Option<Action> {
+    let is_strip = |job: &&Job| job.purpose == Purpose::Strip;
+    let running = state.queue.running.as_ref().filter(is_strip).map(|_| Action::Cancel);
+    running.or_else(|| state.queue.waiting.iter().find(is_strip).map(|job| Action::RemoveJob(job.id)))
+}
+
+/// A column's guidance weight. Where it is changed, the pictures made with the old one are not shown.
+fn weight(ui: &mut Ui, state: &mut State, column: usize, fixed: bool) {
+    let Some(weight) = state.compare.strip.weights.get_mut(column) else { return };
+    ui.add_enabled_ui(!fixed, |ui| {
+        // As narrow as the cells below it.
+        ui.spacing_mut().button_padding.x = 0.0;
+        let text = |w: f64, _| format!("{}", (w * 10.0).round() / 10.0);
+        let drag = DragValue::new(weight).range(WEIGHTS).speed(0.1).max_decimals(1).prefix("w = ").custom_formatter(text);
+        let response = ui.add_sized([theme::STRIP_CELL, theme::CONTROL], drag);
+        controls::numeric(response, *weight, &format!("Guidance weight of column {} of the strip", column + 1));
+    });
+}
+
+fn cells(ui: &mut Ui, state: &mut State, view: &mut View<'_>, actions: &mut Actions) {
+    let p = Palette::get(ui.ctx());
+    let fixed = job(state).is_some();
     Grid::new("guidance strip").spacing(Vec2::splat(theme::GAP / 2.0)).show(ui, |ui| {
         ui.label("");
-        for weight in &strip.weights {
-            ui.vertical_centered(|ui| widgets::caption(ui, format!("w = {weight}")));
+        for column in 0..state.compare.strip.weights.len() {
+            weight(ui, state, column, fixed);
         }
         ui.end_row();
+        let strip = &state.compare.strip;
         for (row, threshold) in strip.thresholds.iter().enumerate() {
             ui.label(RichText::new(widgets::threshold_name(threshold)).color(p.threshold(threshold)));
             for column in 0..strip.weights.len() {

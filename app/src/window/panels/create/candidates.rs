@@ -37,11 +37,13 @@ fn enlarge(ui: &mut Ui, state: &State, actions: &mut Actions) {
     let picked = &state.create.picked;
     let first = state.create.stages.keys().next().copied().unwrap_or(0);
     let possible = state.create.input(first).is_some() && state.has_later(first);
+    widgets::caption(ui, "Click to see, tick to enlarge");
     ui.horizontal_wrapped(|ui| {
         let one = picked.is_empty();
-        let text = if one { "Enlarge this one".to_owned() } else { format!("Enlarge {} marked", picked.len()) };
-        let button =
-            ui.add_enabled(possible, egui::Button::new(text)).on_hover_text("Runs the later stages on each, one after the other");
+        let last = state.sizes().last().copied().unwrap_or(first);
+        let text = if one { format!("Enlarge this to {last}") } else { format!("Enlarge {} to {last}", picked.len()) };
+        let tip = "Runs the later stages on each, one after the other; the rest costs nothing more";
+        let button = ui.add_enabled(possible, egui::Button::new(text)).on_hover_text(tip);
         if button.clicked() {
             let chosen = if one { vec![state.create.selected] } else { picked.iter().copied().collect() };
             actions.push(Action::Enlarge(chosen));

@@ -10,7 +10,7 @@ use crate::window::stage_view::{Progress, StageView};
 use crate::window::state::State;
 use crate::window::textures::Textures;
 use crate::window::theme::{self, Palette};
-use crate::window::{icons, widgets};
+use crate::window::{icons, menu, widgets};
 
 pub fn show(ui: &mut Ui, state: &mut State, side: f32, textures: &mut Textures, actions: &mut Actions) {
     let latest = state.create.latest().map(StageView::size);
@@ -20,12 +20,16 @@ pub fn show(ui: &mut Ui, state: &mut State, side: f32, textures: &mut Textures, 
     });
     let texture = latest.and_then(|size| tile::texture(ui.ctx(), state, size, textures));
     let mut lens = state.create.lens;
-    let picture = lens::show(ui, &mut lens, texture, side, "The picture being made");
+    let picture = lens::show(ui, &mut lens, texture, Vec2::splat(side), "The picture being made");
     state.create.lens = lens;
+    if texture.is_none() {
+        nothing(ui, state, picture.rect);
+    }
     if latest.is_some_and(|size| tile::is_stale(state, size)) {
         tile::veil(ui, picture.rect);
     }
-    if picture.on_hover_text("Click: full size. Scroll: zoom. Drag: move").clicked()
+    menu::picture(&picture, state, || latest.and_then(|size| state.tile(size)), actions);
+    if picture.on_hover_text("Click: full size. Scroll: zoom. Drag: move. Right click: more").clicked()
         && let Some(picture) = latest.and_then(|size| state.tile(size))
     {
         actions.push(Action::OpenFull(picture));
@@ -35,7 +39,8 @@ pub fn show(ui: &mut Ui, state: &mut State, side: f32, textures: &mut Textures, 
 /// What is seen, and how near.
 fn head(ui: &mut Ui, state: &mut State, latest: Option<u32>) {
     let p = Palette::get(ui.ctx());
-    let (text, colour) = latest.and_then(|size| state.create.shown(size)).map_or(("Preparing".into(), p.muted), |s| words(s, p));
+    let told = latest.or_else(|| ended(state)).and_then(|size| state.create.shown(size));
+    let (text, colour) = told.map_or(("Preparing".into(), p.muted), |s| words(s, p));
     ui.label(RichText::new(text).color(colour));
     if latest.is_some_and(|size| tile::is_stale(state, size)) {
         widgets::chip(ui, "older settings", p.warning).on_hover_text("The settings have changed since this was made");
@@ -53,6 +58,20 @@ fn head(ui: &mut Ui, state: &mut State, latest: Option<u32>) {
             widgets::caption(ui, format!("{} in all", widgets::seconds(seconds)));
         }
     });
+}
+
+/// The stage at which a job ended that has nothing to show.
+fn ended(state: &State) -> Option<u32> {
+    let over = |stage: &StageView| matches!(stage.progress, Progress::Cancelled | Progress::Failed(_));
+    state.create.sizes().into_iter().find(|&size| state.create.shown(size).is_some_and(over))
+}
+
+/// Where a picture would be.
+fn nothing(ui: &Ui, state: &State, rect: egui::Rect) {
+    let p = Palette::get(ui.ctx());
+    let icon = if ended(state).is_some() { icons::IMAGE_BROKEN } else { icons::HOURGLASS };
+    let font = egui::FontId::proportional(theme::LARGE_ICON);
+    ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, icon, font, p.muted);
 }
 
 fn words(stage: &StageView, p: Palette) -> (String, Color32) {

@@ -24,15 +24,19 @@ pub fn show(ui: &mut Ui, state: &mut State, textures: &mut Textures, actions: &m
     }
     let room = ui.available_rect_before_wrap();
     // A card's border is a point on each side.
-    let below = theme::THUMB + 2.0 * theme::PAD + theme::GAP + 2.0;
+    let row_height = theme::THUMB + 2.0 * theme::PAD + theme::GAP + 2.0;
+    // A window as low as its least, at a large scale, has room for the picture alone.
+    let below = if room.height() < 2.0 * row_height { 0.0 } else { row_height };
     let (above, tiles) = room.split_top_bottom_at_y(room.max.y - below);
     if state.create.stages.is_empty() {
         inside(ui, above, |ui| start::show(ui, state, actions));
     } else {
         inside(ui, above, |ui| upper(ui, state, textures, actions));
     }
-    let tiles = Rect::from_min_max(tiles.min + vec2(0.0, theme::GAP), tiles.max);
-    inside(ui, tiles, |ui| row(ui, state, &sizes, textures, actions));
+    if below > 0.0 {
+        let tiles = Rect::from_min_max(tiles.min + vec2(0.0, theme::GAP), tiles.max);
+        inside(ui, tiles, |ui| row(ui, state, &sizes, textures, actions));
+    }
     ui.advance_cursor_after_rect(room);
 }
 

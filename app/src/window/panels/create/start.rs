@@ -12,6 +12,8 @@ use crate::window::{icons, widgets};
 const EXAMPLES: [&str; 6] =
     ["a red apple", "a dog", "a house on a light blue background", "a sunflower", "a green car", "a blue balloon"];
 
+const DROP: &str = "Drop a picture anywhere: one that was made here brings its settings back, any other can be enlarged";
+
 pub fn no_model(ui: &mut Ui, state: &State) {
     match state.model_error() {
         Some(e) => {
@@ -27,9 +29,17 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Actions) {
     let busy = state.is_busy();
     let title = if busy { "Getting ready" } else { "No picture yet" };
     widgets::empty(ui, icons::IMAGE, title, if busy { "The first steps show here" } else { text });
-    if busy || state.draft.model.is_some() {
-        return;
+    // A low window has no room for more.
+    if !busy && ui.available_height() > theme::LARGE_ICON {
+        if state.draft.model.is_none() {
+            suggestions(ui, state, actions);
+        }
+        ui.add_space(theme::PAD);
+        ui.vertical_centered(|ui| widgets::caption(ui, DROP));
     }
+}
+
+fn suggestions(ui: &mut Ui, state: &mut State, actions: &mut Actions) {
     ui.add_space(theme::PAD);
     let p = Palette::get(ui.ctx());
     ui.vertical_centered(|ui| ui.label(RichText::new("or try").color(p.muted)));

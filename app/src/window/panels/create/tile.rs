@@ -11,7 +11,7 @@ use crate::window::stage_view::{Progress, StageView};
 use crate::window::state::State;
 use crate::window::textures::{Filter, Textures};
 use crate::window::theme::{self, Palette};
-use crate::window::{icons, widgets};
+use crate::window::{icons, menu, widgets};
 
 /// Between buttons.
 const BETWEEN: f32 = 4.0;
@@ -59,14 +59,15 @@ fn thumb(ui: &mut Ui, state: &mut State, size: u32, textures: &mut Textures, act
     let texture = texture(ui.ctx(), state, size, textures);
     // Four buttons stand beside it.
     let beside = 4.0 * theme::CONTROL + 3.0 * BETWEEN + theme::GAP;
-    let side = (ui.available_width() - beside).clamp(theme::THUMB / 2.0, theme::THUMB);
+    let side = (ui.available_width() - beside).clamp(theme::THUMB / 3.0, theme::THUMB);
     let mut lens = state.create.lens;
-    let thumb = lens::show(ui, &mut lens, texture, side, &format!("The {size}-pixel picture"));
+    let thumb = lens::show(ui, &mut lens, texture, Vec2::splat(side), &format!("The {size}-pixel picture"));
     state.create.lens = lens;
     if is_stale(state, size) {
         veil(ui, thumb.rect);
     }
-    if thumb.on_hover_text(format!("The {size}-pixel picture; click: full size")).clicked()
+    menu::picture(&thumb, state, || state.tile(size), actions);
+    if thumb.on_hover_text(format!("The {size}-pixel picture; click: full size; right click: more")).clicked()
         && let Some(picture) = state.tile(size)
     {
         actions.push(Action::OpenFull(picture));

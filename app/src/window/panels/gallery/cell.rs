@@ -5,13 +5,13 @@ use std::path::Path;
 use egui::{Color32, CornerRadius, Id, Rect, Response, Sense, Stroke, StrokeKind, TextStyle, TextWrapMode, Ui, Vec2, pos2};
 use imagen_protocol::{EngineError, RgbImage};
 
-use crate::window::action::Action;
+use crate::window::action::{Action, Question};
 use crate::window::gallery::Entry;
 use crate::window::panels::Actions;
 use crate::window::state::State;
 use crate::window::textures::{Filter, Textures};
 use crate::window::theme::{self, Palette};
-use crate::window::{icons, widgets};
+use crate::window::{icons, menu, widgets};
 
 /// A cell is its file's, wherever it stands.
 pub fn id(path: &Path) -> Id {
@@ -45,9 +45,22 @@ fn clicks(response: &Response, entry: &Entry, actions: &mut Actions) {
     } else if response.clicked() {
         actions.push(Action::SelectEntry(Some(entry.path.clone())));
     }
+    menu(response, entry, actions);
     if response.hovered() {
         response.clone().on_hover_text(entry.title());
     }
+}
+
+fn menu(response: &Response, entry: &Entry, actions: &mut Actions) {
+    response.context_menu(|ui| {
+        let path = &entry.path;
+        menu::item(ui, "Show full size", Some(Action::OpenEntry(path.clone())), actions);
+        menu::item(ui, "Use as input", Some(Action::UseAsInput(path.clone())), actions);
+        ui.separator();
+        menu::file(ui, Some(path), actions);
+        ui.separator();
+        menu::item(ui, "Move to the trash ...", Some(Action::Ask(Question::Trash(path.clone()))), actions);
+    });
 }
 
 fn frame(ui: &Ui, square: Rect, response: &Response, selected: bool) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use egui::{Image, ScrollArea, Sense, TextureId, Ui, Vec2, load::SizedTexture};
 use imagen_protocol::{EngineError, RgbImage};
 
-use crate::png::Parameters;
+use crate::picture::Scaled;
 use crate::settings;
 use crate::window::action::{Action, Question};
 use crate::window::gallery::{self, Details};
@@ -34,16 +34,17 @@ pub fn show(ui: &mut Ui, state: &State, textures: &mut Textures, actions: &mut A
 }
 
 fn picture(ui: &mut Ui, textures: &mut Textures, details: &Details, path: &Path, actions: &mut Actions) {
-    let side = ui.available_width();
+    // What made it is in sight too, in a low window.
+    let room = Vec2::new(ui.available_width(), ui.available_width().min(0.5 * ui.clip_rect().height()));
     match &details.image {
-        Ok(image) => {
-            let size = widgets::fit(image, Vec2::splat(side));
+        Ok(Scaled { image, .. }) => {
+            let size = widgets::fit(image, room);
             let texture = texture(ui, textures, image, size);
             ui.vertical_centered(|ui| {
                 let image = Image::new(SizedTexture::new(texture, size)).sense(Sense::click());
                 let response = ui.add(image.corner_radius(theme::RADIUS));
                 response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Selected picture"));
-                if details.picture().is_some() && response.on_hover_text("Show full size").clicked() {
+                if response.on_hover_text("Show full size").clicked() {
                     actions.push(Action::OpenEntry(path.to_owned()));
                 }
             });
@@ -58,27 +59,30 @@ fn texture(ui: &Ui, textures: &mut Textures, image: &RgbImage, size: Vec2) -> Te
 }
 
 fn buttons(ui: &mut Ui, path: &Path, details: &Details, actions: &mut Actions) {
-    let restore = restoring(details);
+    let restore = details.about.as_ref().ok().and_then(Found::restoring);
     if widgets::primary_button(ui, "Use these settings", restore.is_some()).clicked() {
         actions.extend(restore);
     }
     ui.horizontal(|ui| {
         let readable = details.image.is_ok();
-        if ui.add_enabled(readable, egui::Button::new("Use as input")).on_hover_text(INPUT_HINT).clicked() {
+        if ui.add_enabled(readable, egui::Button::new("Use as input")).on_hover_text(widgets::INPUT_HINT).clicked() {
             actions.push(Action::UseAsInput(path.to_owned()));
         }
-        ui.add_enabled_ui(details.picture().is_some(), |ui| {
+        ui.add_enabled_ui(readable, |ui| {
             if widgets::icon_button(ui, icons::ARROWS_OUT, "Show full size").clicked() {
                 actions.push(Action::OpenEntry(path.to_owned()));
             }
         });
         ui.add_enabled_ui(readable, |ui| {
             if widgets::icon_button(ui, icons::COPY, "Copy the picture").clicked() {
-                actions.extend(details.image.clone().ok().map(Action::Copy));
+                actions.extend(details.image.clone().ok().map(|scaled| Action::Copy(scaled.image)));
             }
         });
         if widgets::icon_button(ui, icons::FOLDER_OPEN, "Show in the file manager").clicked() {
             actions.push(Action::Reveal(path.to_owned()));
+        }
+        if widgets::icon_button(ui, icons::LINK, "Copy the file's path").clicked() {
+            actions.push(Action::CopyPath(path.to_owned()));
         }
         if widgets::icon_button(ui, icons::TRASH, "Move to the trash").clicked() {
             actions.push(Action::Ask(Question::Trash(path.to_owned())));
@@ -86,18 +90,11 @@ fn buttons(ui: &mut Ui, path: &Path, details: &Details, actions: &mut Actions) {
     });
 }
 
-const INPUT_HINT: &str = "The picture takes the place of the first stages; the later ones enlarge it";
-
-fn restoring(details: &Details) -> Option<Action> {
-    match details.about.as_ref().ok()? {
-        Found::Ours(settings) => Some(Action::UseSettings(settings.clone())),
-        Found::Parameters(text) => Some(Action::UseParameters(Box::new(Parameters::read(text)))),
-        Found::Plain => None,
-    }
-}
-
 fn about(ui: &mut Ui, details: &Details, path: &Path) {
     row(ui, "file", &gallery::name(path));
+    if let Ok(Scaled { size: [width, height], .. }) = &details.image {
+        row(ui, "size", &format!("{width} x {height} pixels"));
+    }
     match &details.about {
         Ok(Found::Ours(settings)) => settings::rows(settings).iter().for_each(|(name, value)| row(ui, name, value)),
         Ok(Found::Parameters(text)) => {

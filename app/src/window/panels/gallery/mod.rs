@@ -16,9 +16,11 @@ use crate::window::{icons, theme, widgets};
 pub fn show(ui: &mut Ui, state: &mut State, textures: &mut Textures, actions: &mut Actions) {
     toolbar(ui, state, actions);
     let count = state.gallery.refresh();
-    let frame = egui::Frame::new().inner_margin(egui::Margin { left: theme::GAP as i8, ..egui::Margin::ZERO });
-    let details = Panel::right("gallery details").resizable(false).exact_size(theme::DETAILS).frame(frame);
-    details.show(ui, |ui| details::show(ui, state, textures, actions));
+    if !state.gallery.entries().is_empty() {
+        let frame = egui::Frame::new().inner_margin(egui::Margin { left: theme::GAP as i8, ..egui::Margin::ZERO });
+        let details = Panel::right("gallery details").resizable(false).exact_size(theme::DETAILS).frame(frame);
+        details.show(ui, |ui| details::show(ui, state, textures, actions));
+    }
     if count == 0 {
         nothing(ui, state, actions);
     } else {
@@ -74,7 +76,7 @@ fn nothing(ui: &mut Ui, state: &State, actions: &mut Actions) {
     } else if gallery.scanning {
         widgets::empty(ui, icons::HOURGLASS, "Reading the folder", &state.pictures_folder().display().to_string());
     } else {
-        widgets::empty(ui, icons::IMAGES, "No pictures yet", "What you generate is saved and appears here");
+        widgets::empty(ui, icons::IMAGES, "No pictures yet", "What you generate is saved and appears here, its settings inside");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::window::doing::doing;
 use crate::window::state::State;
 use crate::window::textures::{Filter, Textures};
 use crate::window::theme::{self, Palette};
-use crate::window::{icons, widgets};
+use crate::window::{gallery, icons, widgets};
 
 pub fn show(ui: &mut Ui, state: &mut State, textures: &mut Textures, actions: &mut Actions) {
     prompt(ui, state);
@@ -119,7 +119,7 @@ fn candidates(ui: &mut Ui, state: &mut State, actions: &mut Actions) {
     });
     let Some(first) = state.sizes().first().copied().filter(|_| state.sizes().len() > 1) else { return };
     let mut on = state.is_first_only();
-    let switch = ui.checkbox(&mut on, format!("{first}s first"));
+    let switch = ui.checkbox(&mut on, format!("{first}s first, to choose from"));
     if switch.on_hover_text(format!("Stops after the {first}-pixel pictures, so that you choose which to enlarge")).changed() {
         actions.push(Action::FirstOnly(on));
     }
@@ -133,7 +133,12 @@ fn input(ui: &mut Ui, state: &State, textures: &mut Textures, actions: &mut Acti
     ui.horizontal(|ui| {
         if let Some(image) = input.input.images.first() {
             let texture = textures.get(ui.ctx(), image, Filter::Smooth);
-            ui.image((texture, Vec2::splat(theme::PRIMARY))).on_hover_text("Stands for the stages up to its size");
+            let button = egui::Button::image((texture, Vec2::splat(theme::PRIMARY))).frame(false);
+            let button = ui.add(button).on_hover_text("Stands for the stages up to its size; click: the whole file, full size");
+            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Show the input picture"));
+            if button.clicked() {
+                actions.push(Action::ShowFile(input.path.clone()));
+            }
         }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if widgets::icon_button(ui, icons::X, "Remove the input picture").clicked() {
@@ -141,7 +146,7 @@ fn input(ui: &mut Ui, state: &State, textures: &mut Textures, actions: &mut Acti
             }
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
-                ui.add(egui::Label::new(&input.name).truncate());
+                ui.add(egui::Label::new(gallery::name(&input.path)).truncate());
                 widgets::caption(ui, format!("{0} x {0} pixels", input.input.size));
             });
         });
@@ -155,26 +160,44 @@ pub fn go(ui: &mut Ui, state: &State, actions: &mut Actions) {
     // One primary action a screen, and the key is its own.
     let create = state.prefs.view == View::Create;
     let button = if create { widgets::primary_button } else { widgets::wide_button };
-    let hint = if state.prefs.view == View::Compare { "Makes one picture; Ctrl+Enter runs the columns" } else { "Ctrl+Enter" };
-    if state.is_busy() {
-        let button = button(ui, "Cancel", true);
-        if button.on_hover_text("Stops the running job; Esc").clicked() {
-            actions.push(Action::Cancel);
-        }
-    } else {
-        let button = button(ui, "Generate", obstacle.is_none()).on_hover_text(hint);
-        if button.clicked() {
-            actions.push(Action::Generate);
-        }
-    }
+    start_or_cancel(ui, state, obstacle.as_deref(), button, actions);
     let (text, colour) = match (state.is_busy(), obstacle) {
         (true, _) => (doing(state), p.muted),
         (false, Some(obstacle)) => (obstacle, p.error),
-        (false, None) => (hint.into(), p.muted),
+        (false, None) => (hint(state).into(), p.muted),
     };
     let width = ui.available_width();
     ui.allocate_ui(Vec2::new(width, theme::WORDS), |ui| {
         ui.set_min_size(Vec2::new(width, theme::WORDS));
         widgets::clipped(ui, &text, colour, 3);
     });
+}
+
+/// The button alone, where the rail is closed.
+pub fn go_narrow(ui: &mut Ui, state: &State, actions: &mut Actions) {
+    let obstacle = state.obstacle();
+    let button = if state.prefs.view == View::Create { widgets::small_primary_button } else { widgets::small_button };
+    start_or_cancel(ui, state, obstacle.as_deref(), button, actions);
+}
+
+fn hint(state: &State) -> &'static str {
+    if state.prefs.view == View::Compare { "Makes one picture; Ctrl+Enter runs the columns" } else { "Ctrl+Enter" }
+}
+
+fn start_or_cancel(
+    ui: &mut Ui,
+    state: &State,
+    obstacle: Option<&str>,
+    button: fn(&mut Ui, &str, bool) -> egui::Response,
+    actions: &mut Actions,
+) {
+    let (text, tip, action) = if state.is_busy() {
+        ("Cancel", "Stops the running job; Esc", Action::Cancel)
+    } else {
+        ("Generate", hint(state), Action::Generate)
+    };
+    let button = button(ui, text, state.is_busy() || obstacle.is_none()).on_hover_text(tip);
+    if button.on_disabled_hover_text(obstacle.unwrap_or_default()).clicked() {
+        actions.push(action);
+    }
 }

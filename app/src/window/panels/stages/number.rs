@@ -31,7 +31,12 @@ pub fn name(ui: &mut Ui, text: &str, tip: &str, changed: bool) -> Response {
     ui.new_child(egui::UiBuilder::new().max_rect(words).layout(layout)).add(label).on_hover_text(tip)
 }
 
-impl Number<'_> {
+impl<'a> Number<'a> {
+    /// In [0, 1], by 0.01.
+    pub fn share(name: &'a str, tip: &'a str, default: f64) -> Self {
+        Self { name, tip, slider: 0.0..=1.0, field: 0.0..=1.0, decimals: 2, suffix: "", default }
+    }
+
     fn rounded(&self, value: f64) -> f64 {
         let unit = 10_f64.powi(i32::try_from(self.decimals).unwrap_or(0));
         (value * unit).round() / unit

@@ -14,7 +14,8 @@ pub fn show(ui: &mut Ui, state: &mut State, stage: &StageInfo) {
         steps::show(ui, stage, &mut now);
         sampler(ui, &stage.defaults, &mut now);
         if now.sampler == SamplerKind::Ddim {
-            eta(ui, &stage.defaults, &mut now);
+            let tip = "Noise that DDIM adds at each step; 0 is deterministic";
+            Number::share("Eta", tip, stage.defaults.eta).show(ui, &mut now.eta);
         }
         guidance(ui, &stage.defaults, &mut now);
         threshold::show(ui, &stage.defaults, &mut now);
@@ -50,19 +51,6 @@ fn sampler(ui: &mut Ui, defaults: &StageSettings, now: &mut StageSettings) {
     });
 }
 
-fn eta(ui: &mut Ui, defaults: &StageSettings, now: &mut StageSettings) {
-    let number = Number {
-        name: "Eta",
-        tip: "Noise that DDIM adds at each step; 0 is deterministic",
-        slider: 0.0..=1.0,
-        field: 0.0..=1.0,
-        decimals: 2,
-        suffix: "",
-        default: defaults.eta,
-    };
-    number.show(ui, &mut now.eta);
-}
-
 fn guidance(ui: &mut Ui, defaults: &StageSettings, now: &mut StageSettings) {
     let number = Number {
         name: "Guidance",
@@ -79,14 +67,6 @@ fn guidance(ui: &mut Ui, defaults: &StageSettings, now: &mut StageSettings) {
 /// Only stages that enlarge a picture have one.
 fn aug_level(ui: &mut Ui, defaults: &StageSettings, now: &mut StageSettings) {
     let (Some(level), Some(default)) = (now.aug_level.as_mut(), defaults.aug_level) else { return };
-    let number = Number {
-        name: "Aug level",
-        tip: "Noise on the small picture that this stage enlarges: more lets it invent more",
-        slider: 0.0..=1.0,
-        field: 0.0..=1.0,
-        decimals: 2,
-        suffix: "",
-        default,
-    };
-    number.show(ui, level);
+    let tip = "Noise on the small picture that this stage enlarges: more lets it invent more";
+    Number::share("Aug level", tip, default).show(ui, level);
 }
