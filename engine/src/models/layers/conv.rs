@@ -1,7 +1,10 @@
 use burn::tensor::Tensor;
 
 use super::host;
-use crate::ops::conv2d;
+use crate::ops::{conv2d, conv2d_reference};
+
+/// Of fewer channels most of a tile of `conv2d.wgsl` would be empty; burn makes one sum at a time, and reading x is what takes the time then.
+const LEAST_CHANNELS: usize = 5;
 
 /// Square convolution with padding kernel / 2.
 #[derive(Clone, Debug)]
@@ -40,6 +43,9 @@ impl Conv2d {
     fn part(&self, part: &Part, x: Tensor<4>) -> Tensor<4> {
         match part {
             Part::Host(kernel) => kernel.conv2d(x),
+            Part::Device(weight, bias) if weight.dims()[0] < LEAST_CHANNELS => {
+                conv2d_reference(x, weight.clone(), bias.clone(), self.stride)
+            }
             Part::Device(weight, bias) => conv2d(x, weight.clone(), bias.clone(), self.stride),
         }
     }
