@@ -6,8 +6,8 @@ mod registry;
 mod translate;
 
 pub use registry::{
-    Kernel, Module, Specialisation, Storage, attention, dynamic_threshold, dynamic_threshold_histogram, dynamic_threshold_report,
-    dynamic_threshold_select, kernels, modules, specialisations,
+    ConvTile, Kernel, Module, Specialisation, Storage, attention, conv2d, conv2d_sum, dynamic_threshold,
+    dynamic_threshold_histogram, dynamic_threshold_report, dynamic_threshold_select, kernels, modules, specialisations,
 };
 pub use translate::{Demands, ShaderError, Target, demands, translate};
 

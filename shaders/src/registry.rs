@@ -44,24 +44,27 @@ macro_rules! file {
 }
 
 static GRID: Module = file!(Module, "shared", "grid");
+static CONVOLUTION: Module = file!(Module, "shared", "convolution");
 static THRESHOLD: Module = file!(Module, "shared", "threshold");
 static STORAGE_F32: Module = file!(Module, "shared", "storage_f32");
 static STORAGE_F16: Module = file!(Module, "shared", "storage_f16");
 
 static ATTENTION: Kernel = file!(Kernel, "kernels", "attention", imports: &[&GRID]);
+static CONV2D: Kernel = file!(Kernel, "kernels", "conv2d", imports: &[&GRID, &CONVOLUTION]);
+static CONV2D_SUM: Kernel = file!(Kernel, "kernels", "conv2d_sum", imports: &[&GRID, &CONVOLUTION]);
 static HISTOGRAM: Kernel = file!(Kernel, "kernels", "dynamic_threshold_histogram", imports: &[&GRID, &THRESHOLD]);
 static SELECT: Kernel = file!(Kernel, "kernels", "dynamic_threshold_select", imports: &[&GRID, &THRESHOLD]);
 static APPLY: Kernel = file!(Kernel, "kernels", "dynamic_threshold", imports: &[&GRID, &THRESHOLD]);
 static REPORT: Kernel = file!(Kernel, "kernels", "dynamic_threshold_report", imports: &[&GRID, &THRESHOLD]);
 
 /// All files of `kernels/`.
-pub fn kernels() -> [&'static Kernel; 5] {
-    [&ATTENTION, &HISTOGRAM, &SELECT, &APPLY, &REPORT]
+pub fn kernels() -> [&'static Kernel; 7] {
+    [&ATTENTION, &CONV2D, &CONV2D_SUM, &HISTOGRAM, &SELECT, &APPLY, &REPORT]
 }
 
 /// All files of `shared/`.
-pub fn modules() -> [&'static Module; 4] {
-    [&GRID, &THRESHOLD, &STORAGE_F32, &STORAGE_F16]
+pub fn modules() -> [&'static Module; 5] {
+    [&GRID, &CONVOLUTION, &THRESHOLD, &STORAGE_F32, &STORAGE_F16]
 }
 
 /// Every specialisation that the functions below can give.
@@ -69,12 +72,13 @@ pub fn specialisations() -> Vec<Specialisation> {
     let mut all: Vec<Specialisation> = Vec::new();
     for storage in [Storage::F32, Storage::F16] {
         all.extend((1..=ATTENTION_MAX_D).map(|d| attention(d, storage)));
+        all.extend(ConvTile::ALL.map(|tile| conv2d(tile, storage)));
     }
     all.dedup();
     for shift in THRESHOLD_SHIFTS {
         all.extend([dynamic_threshold_histogram(shift), dynamic_threshold_select(shift)]);
     }
-    all.extend([dynamic_threshold(), dynamic_threshold_report()]);
+    all.extend([conv2d_sum(), dynamic_threshold(), dynamic_threshold_report()]);
     all
 }
 
@@ -86,6 +90,61 @@ pub fn attention(d: usize, storage: Storage) -> Specialisation {
     let values = (256 / (columns * each)).min(32);
     let constants = vec![("COLUMNS", columns as f64), ("COLUMNS_EACH", f64::from(each as u32)), ("VALUES", values as f64)];
     Specialisation { kernel: &ATTENTION, storage: Some(storage), constants }
+}
+
+/// How many channels and pixels a workgroup of `conv2d.wgsl` makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConvTile {
+    /// 16 channels of 256 pixels: for the few channels of a picture.
+    Narrow,
+    /// 64 channels of 64 pixels: for few pixels.
+    Square,
+    /// 64 channels of 128 pixels.
+    Wide,
+}
+
+impl ConvTile {
+    const ALL: [Self; 3] = [Self::Narrow, Self::Square, Self::Wide];
+
+    /// The tile that wastes least on `c_out` channels of so many pixels.
+    pub fn of(c_out: usize, pixels: usize) -> Self {
+        match (c_out, pixels) {
+            (..=16, _) => Self::Narrow,
+            (_, ..1024) => Self::Square,
+            _ => Self::Wide,
+        }
+    }
+
+    /// Channels.
+    pub const fn rows(self) -> usize {
+        if matches!(self, Self::Narrow) { 16 } else { 64 }
+    }
+
+    /// Pixels.
+    pub const fn columns(self) -> usize {
+        4096 / self.rows() * self.each()
+    }
+
+    /// Terms of the sums that stand in workgroup memory at a time.
+    pub const fn depth(self) -> usize {
+        if matches!(self, Self::Narrow) { 8 } else { 16 }
+    }
+
+    const fn each(self) -> usize {
+        if matches!(self, Self::Wide) { 2 } else { 1 }
+    }
+}
+
+/// Convolution by tiles; the storage is that of the weights.
+pub fn conv2d(tile: ConvTile, storage: Storage) -> Specialisation {
+    let constants = [("ROWS", tile.rows()), ("EACH", tile.each()), ("DEPTH", tile.depth())];
+    let constants = constants.map(|(name, value)| (name, value as f64)).to_vec();
+    Specialisation { kernel: &CONV2D, storage: Some(storage), constants }
+}
+
+/// The pass that adds up the parts of split sums.
+pub fn conv2d_sum() -> Specialisation {
+    Specialisation { kernel: &CONV2D_SUM, storage: None, constants: Vec::new() }
 }
 
 /// The pass that counts by the digit of |x0_hat|'s bits at `shift`.

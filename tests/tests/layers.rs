@@ -51,7 +51,7 @@ fn convolutions_agree_with_burn() {
         let options = ConvOptions::new([stride; 2], [k / 2; 2], [1, 1], 1);
         let expected = read(module::conv2d(random(3, [b, c_in, h, w], &flex), weight, Some(bias), options));
         for on in devices() {
-            let conv = Conv2d::new(vec![parts(&on.device)], k, stride);
+            let conv = Conv2d::new(vec![parts(&on.device)], stride);
             let ours = read(conv.forward(random(3, [b, c_in, h, w], &on.device)));
             assert_close(&format!("case {seed} on {}", on.name), &ours, &expected, 1e-5);
         }
@@ -70,8 +70,8 @@ fn a_split_layer_is_the_whole_layer() {
         let (weight, bias, x) = (random(4, [5, 3, 3, 3], d), random(5, [5], d), random(6, [2, 3, 6, 4], d));
         let piece = |r: std::ops::Range<usize>| (weight.clone().slice([r.clone()]), bias.clone().slice([r]));
         let pieces = vec![piece(0..2), piece(2..5)];
-        let whole = read(Conv2d::new(vec![(weight.clone(), bias.clone())], 3, 1).forward(x.clone()));
-        assert_close("conv", &read(Conv2d::new(pieces, 3, 1).forward(x)), &whole, 1e-6);
+        let whole = read(Conv2d::new(vec![(weight.clone(), bias.clone())], 1).forward(x.clone()));
+        assert_close("conv", &read(Conv2d::new(pieces, 1).forward(x)), &whole, 1e-6);
     }
 }
 

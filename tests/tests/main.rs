@@ -9,6 +9,7 @@ mod diffusion_schedule;
 mod diffusion_steps;
 mod layers;
 mod ops_attention;
+mod ops_conv;
 mod ops_support;
 mod ops_threshold;
 mod paper_cards;

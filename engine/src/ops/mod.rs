@@ -1,10 +1,12 @@
 //! Launch and reference of every hand-written kernel, one file an op.
 
 mod attention;
+mod conv;
 mod gpu;
 mod launch;
 mod threshold;
 
 pub use attention::{AttentionOptions, attention, attention_reference};
+pub use conv::{conv2d, conv2d_reference};
 pub use gpu::register_gpu;
 pub use threshold::{Thresholded, threshold, threshold_reference};

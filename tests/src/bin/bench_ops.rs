@@ -16,6 +16,10 @@ const RUNS: u32 = 3;
 const ATTENTION: [[usize; 5]; 4] =
     [[2, 8, 64, 64 + 77, 64], [2, 8, 256, 256 + 77, 64], [1, 4, 1024, 1024, 64], [1, 8, 256, 256, 32]];
 const ATTENTION_LARGE: [[usize; 5]; 2] = [[2, 8, 1024, 1024 + 77, 64], [1, 8, 4096, 4096 + 77, 64]];
+/// B, c_in, side, c_out, kernel.
+const CONV: [[usize; 5]; 6] =
+    [[2, 64, 16, 64, 3], [2, 192, 8, 192, 3], [1, 64, 64, 64, 3], [1, 128, 32, 128, 1], [1, 19, 256, 16, 3], [1, 16, 256, 3, 3]];
+const CONV_LARGE: [[usize; 5]; 2] = [[2, 192, 64, 192, 3], [1, 128, 256, 128, 3]];
 const THRESHOLD: [[usize; 4]; 3] = [[1, 3, 64, 64], [4, 3, 256, 256], [1, 3, 1024, 1024]];
 
 fn main() {
@@ -26,6 +30,9 @@ fn main() {
         let cases = ATTENTION.iter().chain(if large { &ATTENTION_LARGE[..] } else { &[] });
         for shape in cases {
             attention(&device, *shape);
+        }
+        for shape in CONV.iter().chain(if large { &CONV_LARGE[..] } else { &[] }) {
+            convolution(&device, *shape);
         }
         for shape in THRESHOLD {
             threshold(&device, shape);
@@ -41,6 +48,15 @@ fn attention(device: &TestDevice, [batch, heads, queries, keys, d]: [usize; 5]) 
     let options = || AttentionModuleOptions { scale: Some(f64::from(scale)), ..Default::default() };
     let burns = || module::attention_fallback(q.clone(), k.clone(), v.clone(), None, None, options());
     row(device, "attention", &format!("{batch} x {heads} x {queries} x {keys} x {d}"), ours, burns);
+}
+
+fn convolution(device: &TestDevice, [batch, c_in, side, c_out, kernel]: [usize; 5]) {
+    let random = |shape| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device.device);
+    let (x, weight) = (random([batch, c_in, side, side]), random([c_out, c_in, kernel, kernel]) * 0.05);
+    let bias = Tensor::<1>::random([c_out], Distribution::Normal(0.0, 1.0), &device.device);
+    let ours = || ops::conv2d(x.clone(), weight.clone(), bias.clone(), 1);
+    let burns = || ops::conv2d_reference(x.clone(), weight.clone(), bias.clone(), 1);
+    row(device, "convolution", &format!("{batch} x {c_in} x {side} x {side} -> {c_out}, {kernel} x {kernel}"), ours, burns);
 }
 
 fn threshold(device: &TestDevice, shape: [usize; 4]) {

@@ -1,13 +1,15 @@
-use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Tensor, module};
+use burn::tensor::Tensor;
 
 use super::host;
+use crate::ops::{conv2d, conv2d_reference};
+
+/// Of fewer channels most of a tile of `conv2d.wgsl` would be empty; burn makes one sum at a time, and reading x is what takes the time then.
+const LEAST_CHANNELS: usize = 5;
 
 /// Square convolution with padding kernel / 2.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     parts: Vec<Part>,
-    kernel: usize,
     stride: usize,
 }
 
@@ -21,12 +23,12 @@ enum Part {
 
 impl Conv2d {
     /// `parts`: pieces of ([c_out, c_in, k, k], [c_out]), in the order of their channels.
-    pub fn new(parts: Vec<(Tensor<4>, Tensor<1>)>, kernel: usize, stride: usize) -> Self {
+    pub fn new(parts: Vec<(Tensor<4>, Tensor<1>)>, stride: usize) -> Self {
         let part = |(weight, bias): (Tensor<4>, Tensor<1>)| match host::Kernel::of(&weight, &bias, stride) {
             Some(kernel) => Part::Host(kernel),
             None => Part::Device(weight, bias),
         };
-        Self { parts: parts.into_iter().map(part).collect(), kernel, stride }
+        Self { parts: parts.into_iter().map(part).collect(), stride }
     }
 
     /// # Shapes
@@ -41,10 +43,10 @@ impl Conv2d {
     fn part(&self, part: &Part, x: Tensor<4>) -> Tensor<4> {
         match part {
             Part::Host(kernel) => kernel.conv2d(x),
-            Part::Device(weight, bias) => {
-                let options = ConvOptions::new([self.stride; 2], [self.kernel / 2; 2], [1, 1], 1);
-                module::conv2d(x, weight.clone(), Some(bias.clone()), options)
+            Part::Device(weight, bias) if weight.dims()[0] < LEAST_CHANNELS => {
+                conv2d_reference(x, weight.clone(), bias.clone(), self.stride)
             }
+            Part::Device(weight, bias) => conv2d(x, weight.clone(), bias.clone(), self.stride),
         }
     }
 }

@@ -237,7 +237,7 @@ impl<'l, 'a> Params<'l, 'a> {
                 (self.loader.upload(weight, [to - from, c_in, kernel, kernel]), self.loader.upload(bias, [to - from]))
             })
             .collect();
-        Ok(Conv2d::new(parts, kernel, stride))
+        Ok(Conv2d::new(parts, stride))
     }
 
     /// `weight` and `bias` [channels].
