@@ -53,6 +53,7 @@ pub fn prepare(args: &GenerateArgs, stored: Option<&PictureSettings>, model: &Mo
     request.first_candidate = old.map_or(0, |r| r.first_candidate);
     request.until = args.job.until.or(old.and_then(|r| r.until));
     request.model = model_folder(args, stored);
+    request.weights = args.job.weights.or(old.map(|r| r.weights)).unwrap_or_default();
     request.every_step = args.save_steps.is_some();
     let options = StageOptions { job: &args.job, guidance: args.guidance.as_ref(), threshold: args.threshold.as_ref() };
     request.stages = resolve(options, &model.stages, stored.map(as_overrides).unwrap_or_default())?;

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use imagen_protocol::{
-    Command, DeviceChoice, DeviceInfo, EngineError, EngineHandle, Event, FakeEngine, GenerateRequest, JobId, ModelInfo, RgbImage,
-    SamplerKind, StageInfo, StagePlan, StageSettings, StepReport, Steps, TextEncoderInfo, Threshold,
+    Command, DeviceChoice, DeviceInfo, EngineError, EngineHandle, Event, FakeEngine, Footprint, GenerateRequest, JobId,
+    ModelInfo, RgbImage, SamplerKind, StageInfo, StagePlan, StageSettings, StepReport, Steps, TextEncoderInfo, Threshold,
 };
 
 use crate::args::{self, GenerateArgs, Task};
@@ -34,7 +34,13 @@ pub fn stage(size: u32) -> StageInfo {
         file_bytes: 27_400_000,
         defaults,
         path: format!("stage-{size}.safetensors").into(),
+        footprint: footprint(13_700_000),
     }
+}
+
+fn footprint(parameters: u64) -> Footprint {
+    let matrices = parameters * 9 / 10;
+    Footprint { parameters, matrices, largest: parameters / 20, block: None, activations: 10_000_000 }
 }
 
 pub fn model() -> ModelInfo {
@@ -50,6 +56,7 @@ pub fn model() -> ModelInfo {
             dtypes: vec!["f32".into()],
             file_bytes: 90_900_000,
             max_tokens: 64,
+            footprint: footprint(22_500_000),
         },
         stages: [64, 256, 1024].map(stage).into(),
         memory_bytes: 91 << 20,

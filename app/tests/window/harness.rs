@@ -252,6 +252,7 @@ pub fn stage(size: u32) -> StageInfo {
         file_bytes: 27_400_000,
         defaults,
         path: format!("stage-{size}.safetensors").into(),
+        footprint: imagen_protocol::Footprint::default(),
     }
 }
 
@@ -263,6 +264,7 @@ pub fn model() -> ModelInfo {
         dtypes: vec!["f16".into()],
         file_bytes: 70_600_000,
         max_tokens: 64,
+        footprint: imagen_protocol::Footprint::default(),
     };
     ModelInfo {
         path: "models/imagen-small".into(),

@@ -2,6 +2,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, module};
 
 use super::host;
+use super::linear::ready;
 
 /// Square convolution with padding kernel / 2.
 #[derive(Clone, Debug)]
@@ -14,13 +15,13 @@ pub struct Conv2d {
 /// Some of the output channels.
 #[derive(Clone, Debug)]
 enum Part {
-    /// [c_out, c_in, k, k], [c_out]
+    /// [c_out, c_in, k, k], f32 or f16; [c_out], f32
     Device(Tensor<4>, Tensor<1>),
     Host(host::Kernel),
 }
 
 impl Conv2d {
-    /// `parts`: pieces of ([c_out, c_in, k, k], [c_out]), in the order of their channels.
+    /// `parts`: pieces of ([c_out, c_in, k, k], [c_out]), weights f32 or f16, biases f32, in the order of their channels.
     pub fn new(parts: Vec<(Tensor<4>, Tensor<1>)>, kernel: usize, stride: usize) -> Self {
         let part = |(weight, bias): (Tensor<4>, Tensor<1>)| match host::Kernel::of(&weight, &bias, stride) {
             Some(kernel) => Part::Host(kernel),
@@ -43,7 +44,7 @@ impl Conv2d {
             Part::Host(kernel) => kernel.conv2d(x),
             Part::Device(weight, bias) => {
                 let options = ConvOptions::new([self.stride; 2], [self.kernel / 2; 2], [1, 1], 1);
-                module::conv2d(x, weight.clone(), Some(bias.clone()), options)
+                module::conv2d(x, ready(weight), Some(bias.clone()), options)
             }
         }
     }
