@@ -185,7 +185,7 @@ mod tests {
         let text = details(&ModelInfo { remarks: vec!["a foreign file: x".into()], ..model() }, Weights::Auto).join("\n");
         for part in [
             "licence     Apache-2.0",
-            "memory      95.4 MB",
+            "memory      264 MB at once, all parts loaded",
             "bert, 22.7 M parameters",
             "stage 1024  efficient",
             "10 steps, ddpm, guidance 4",
@@ -195,6 +195,24 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} / {text}");
         }
+    }
+
+    #[test]
+    fn memory_is_told_for_the_weights_asked_for() {
+        let mut model = model();
+        let block = Some(200_000_000);
+        model.text_encoder.footprint =
+            Footprint { parameters: 4_700_000_000, matrices: 4_700_000_000, largest: 42_000_000, block, activations: 30_000_000 };
+        let auto = details(&model, Weights::Auto).join("\n");
+        for part in [
+            "memory      763 MB at once, all parts loaded",
+            "weights as f16, read one block at a time, 598 MB while it runs",
+            "weights 54.8 MB as f32, 64.8 MB while it runs",
+        ] {
+            assert!(auto.contains(part), "{part} / {auto}");
+        }
+        assert!(details(&model, Weights::F16).join("\n").contains("weights 30.1 MB as f16"));
+        assert!(details(&model, Weights::F32).join("\n").contains("weights as f32, read one block at a time, 830 MB"));
     }
 
     #[test]

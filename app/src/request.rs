@@ -101,7 +101,7 @@ pub fn draw_seed() -> u64 {
 mod tests {
     use std::path::Path;
 
-    use imagen_protocol::{SamplerKind, Steps, Threshold};
+    use imagen_protocol::{SamplerKind, Steps, Threshold, Weights};
 
     use super::*;
     use crate::test_support::{generate_args, model, picture_settings};
@@ -137,6 +137,17 @@ mod tests {
         assert_eq!(request.model.as_deref(), Some(Path::new("m")));
         assert_eq!(stages.iter().map(|s| (s.size, s.steps)).collect::<Vec<_>>(), [(64, 30), (256, 20)]);
         assert!(stages.iter().all(|s| (s.settings.guidance_weight - 5.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn weights_are_said_only_where_they_were_chosen() {
+        let json = |line: &[&str]| serde_json::to_value(prepared(line).expect("valid").request).expect("JSON");
+        assert_eq!(json(&["x"]).get("weights"), None);
+        assert_eq!(json(&["x", "--weights", "f16"])["weights"], "f16");
+        let mut old = picture_settings("x");
+        old.request.weights = Weights::F16;
+        let again = |line: &[&str]| prepare(&generate_args(line), Some(&old), &model()).expect("valid").request.weights;
+        assert_eq!((again(&[]), again(&["--weights", "auto"])), (Weights::F16, Weights::Auto));
     }
 
     #[test]

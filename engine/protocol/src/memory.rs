@@ -177,13 +177,4 @@ mod tests {
         assert_eq!(xl.memory(Weights::Auto), 8 * BILLION + 20 + 4000 + 7);
         assert_eq!(xl.memory(Weights::F32), 16 * BILLION + 7);
     }
-
-    #[test]
-    fn a_request_says_its_weights_only_where_they_were_chosen() {
-        let mut request = crate::GenerateRequest::new("x");
-        let json = |request: &crate::GenerateRequest| serde_json::to_value(request).expect("JSON");
-        assert_eq!(json(&request).get("weights"), None);
-        request.weights = Weights::F16;
-        assert_eq!(json(&request)["weights"], "f16");
-    }
 }
