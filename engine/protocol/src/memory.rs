@@ -49,7 +49,7 @@ pub struct Footprint {
     pub largest: u64,
     /// Those of one block, where blocks can be read and run one at a time.
     pub block: Option<u64>,
-    /// Bytes of what is computed, for one picture with guidance or one prompt.
+    /// Bytes of what is computed, for one picture with the guidance that is the default, or one prompt.
     pub activations: u64,
 }
 

@@ -11,7 +11,7 @@ use super::{card, folders, if_folder};
 use crate::diffusion::{NoiseSchedule, SamplerConfig};
 use crate::models::NetworkConfig;
 use crate::models::text::TextEncoder;
-use crate::models::weights::{Counts, WeightFiles};
+use crate::models::weights::{Counts, WeightError, WeightFiles};
 
 /// How a prompt is written before it is tokenized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,9 +148,18 @@ impl TextPart {
 }
 
 impl Stage {
+    /// What decides how much memory it takes for a picture with the guidance that is its default.
+    ///
+    /// # Errors
+    /// As [`footprint`].
+    pub fn footprint(&self) -> Result<Footprint, WeightError> {
+        // A weight of 1 is one pass.
+        footprint(&self.network, self.size, (self.defaults.guidance_weight - 1.0).abs() > f64::EPSILON)
+    }
+
     fn info(&self) -> Result<StageInfo, EngineError> {
         let files = WeightFiles::open(&self.files).map_err(weights)?;
-        let footprint = footprint(&self.network, self.size).map_err(weights)?;
+        let footprint = self.footprint().map_err(weights)?;
         Ok(StageInfo {
             size: self.size,
             network: self.network.name().into(),

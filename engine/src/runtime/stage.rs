@@ -10,9 +10,6 @@ use crate::models::{Conditioning, InputError, Network, NetworkConfig};
 use burn::tensor::{Device, Tensor};
 use imagen_protocol::{Footprint, Weights};
 
-/// Guided predictions run two rows a picture.
-const ROWS: u64 = 2;
-
 /// A network on a device.
 #[derive(Debug)]
 pub struct LoadedNetwork {
@@ -21,15 +18,16 @@ pub struct LoadedNetwork {
     pub bytes: u64,
 }
 
-/// What decides how much memory a network takes for a picture of `size` x `size`.
+/// What decides how much memory a network takes for a picture of `size` x `size`, which guidance makes two rows of.
 ///
 /// # Errors
 /// None but for a network that cannot be described.
-pub fn footprint(network: &NetworkConfig, size: u32) -> Result<Footprint, WeightError> {
+pub fn footprint(network: &NetworkConfig, size: u32, guided: bool) -> Result<Footprint, WeightError> {
     let loader = Loader::new(WeightSource::Describe, &Device::flex());
     network.load(&loader.root())?;
     let Counts { parameters, matrices, largest, .. } = loader.counts();
-    Ok(Footprint { parameters, matrices, largest, block: None, activations: ROWS * network.activations(size as usize) })
+    let activations = if guided { 2 } else { 1 } * network.activations(size as usize);
+    Ok(Footprint { parameters, matrices, largest, block: None, activations })
 }
 
 /// Reads the stage's network. `progress` gets the bytes of each tensor as it is read, and may break off.
@@ -45,7 +43,7 @@ pub fn load_network(
     let files = WeightFiles::open(&stage.files)?;
     let loader = Loader::new(WeightSource::Files(&files), &device.device)
         .with_max_binding_bytes(device.info.max_binding_bytes)
-        .with_half(weights.halve(&footprint(&stage.network, stage.size)?))
+        .with_half(weights.halve(&stage.footprint()?))
         .with_progress(progress);
     let network = stage.network.load(&loader.root())?;
     let bytes = loader.counts().bytes;

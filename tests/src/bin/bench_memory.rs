@@ -88,7 +88,7 @@ fn measure(half: bool, file: &Path, config: &NetworkConfig, size: usize, passes:
         best = best.min(start.elapsed().as_secs_f64());
     }
     let weights = if half { Weights::F16 } else { Weights::F32 };
-    let told = footprint(config, u32::try_from(size).expect("a picture")).expect("described").running(weights) / 1_000_000;
+    let told = footprint(config, u32::try_from(size).expect("a picture"), true).expect("described").running(weights) / 1_000_000;
     let name = if half { "f16" } else { "f32" };
     println!(
         "{name}: loading {loading:.1} s, {} MB at most ({whole} MB with the file's pages); {at_rest} MB at rest",

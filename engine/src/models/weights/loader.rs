@@ -184,6 +184,7 @@ impl<'a> Loader<'a> {
         let values = if half { Values::halved(data, entry.dtype) } else { to_f32(data, entry.dtype).map(Values::F32) };
         let found = || format!("{:?}", entry.dtype);
         let values = values.ok_or_else(|| WeightError::Dtype { path: path(), name: name(), found: found() })?;
+        files.release(entry);
         if !values.are_finite() {
             return Err(WeightError::NotFinite { path: path(), name: name() });
         }
