@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData, f16};
+use burn::tensor::{Device, Tensor, TensorData, bf16, f16};
 use imagen_engine::models::deepfloyd::UnetConfig;
 use imagen_engine::models::text::{TextModel, Tokens};
 use imagen_engine::models::weights::{Counts, Loader, WeightFiles, WeightSource};
@@ -14,6 +14,7 @@ use imagen_engine::runtime::{OpenDevice, adapters, footprint, open_device};
 use imagen_protocol::{AdapterKind, DeviceChoice, Weights};
 use imagen_tests::random::write;
 use imagen_tests::{assert_close, devices, parity_cases, read, repo};
+use safetensors::tensor::{Dtype, TensorView};
 
 /// A device of its own: what other tests do on the shared one is not counted.
 fn own_gpu() -> OpenDevice {
@@ -62,20 +63,25 @@ fn weights_of_an_f16_file_are_the_same_numbers_at_rest_as_f16() {
     }
 }
 
+/// The layers' file, each tensor's bytes made by `bytes` from its place.
+fn layers_file(dir: &Path, dtype: Dtype, bytes: impl Fn(usize, usize) -> Vec<u8>) -> WeightFiles {
+    let path = dir.join("layers.safetensors");
+    let data: Vec<Vec<u8>> = SHAPES
+        .iter()
+        .enumerate()
+        .map(|(at, (_, shape))| (0..shape.iter().product()).flat_map(|i| bytes(at, i)).collect())
+        .collect();
+    let view = |(shape, data)| TensorView::new(dtype, <[usize]>::to_vec(shape), data).expect("a view");
+    let views = SHAPES.iter().zip(&data).map(|((name, shape), data)| (*name, view((shape, data))));
+    std::fs::write(&path, safetensors::serialize(views, None).expect("serializes")).expect("written");
+    WeightFiles::open(&[path]).expect("opens")
+}
+
 #[test]
 fn what_f16_cannot_hold_stays_f32() {
     let dir = tempfile::tempdir().expect("a folder");
-    let path = dir.path().join("layers.safetensors");
-    let mut all: Vec<(&str, Vec<usize>, Vec<f32>)> =
-        SHAPES.iter().map(|(name, shape)| (*name, shape.to_vec(), vec![0.1; shape.iter().product()])).collect();
-    all[0].2[3] = 65_600.0;
-    let bytes: Vec<Vec<u8>> = all.iter().map(|(_, _, v)| v.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
-    let view = |shape: &Vec<usize>, bytes| {
-        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).expect("a view")
-    };
-    let views = all.iter().zip(&bytes).map(|((name, shape, _), bytes)| (*name, view(shape, bytes)));
-    std::fs::write(&path, safetensors::serialize(views, None).expect("serializes")).expect("written");
-    let files = WeightFiles::open(&[&path]).expect("opens");
+    let value = |tensor, i| if (tensor, i) == (0, 3) { 65_600.0_f32 } else { 0.1 };
+    let files = layers_file(dir.path(), Dtype::F32, |tensor, i| value(tensor, i).to_le_bytes().into());
     let (linear, conv, full) = layers(&files, &Device::flex(), false, None);
     let (linear_half, conv_half, half) = layers(&files, &Device::flex(), true, None);
     assert_eq!(linear, linear_half, "its largest value is out of range");
@@ -83,6 +89,17 @@ fn what_f16_cannot_hold_stays_f32() {
     // 0.1 is rounded by 2.4e-5.
     assert!(conv != conv_half);
     assert_close("rounded weights", &conv_half, &conv, 1e-4);
+}
+
+/// f16 has more digits than bf16, so values of a usual size are not rounded.
+#[test]
+fn weights_of_a_bf16_file_are_the_same_numbers_as_f16() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let value = |i: usize| bf16::from_f32(((i as f32) * 0.7).sin() + 2.0);
+    let files = layers_file(dir.path(), Dtype::BF16, |_, i| value(i).to_le_bytes().into());
+    let (full, half) = (layers(&files, &Device::flex(), false, None), layers(&files, &Device::flex(), true, None));
+    assert_eq!((full.0, full.1), (half.0, half.1));
+    assert_eq!(half.2.bytes, full.2.bytes - 2 * half.2.matrices);
 }
 
 /// A T5 of 12 blocks with random weights, its folder and its tokens.
