@@ -1,7 +1,6 @@
 //! What weights and passes take: f16 at rest, encoders a block at a time, and the figures that `imagen models` tells.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -11,10 +10,12 @@ use imagen_engine::models::text::{TextModel, Tokens};
 use imagen_engine::models::weights::{Counts, Loader, WeightFiles, WeightSource};
 use imagen_engine::models::{Conditioning, NetworkConfig};
 use imagen_engine::runtime::{OpenDevice, adapters, footprint, open_device};
-use imagen_protocol::{AdapterKind, DeviceChoice, Weights};
-use imagen_tests::random::write;
+use imagen_protocol::{AdapterKind, DeviceChoice, Event, GenerateRequest, Weights};
+use imagen_tests::random::{Shapes, t5, write};
 use imagen_tests::{assert_close, devices, parity_cases, read, repo};
 use safetensors::tensor::{Dtype, TensorView};
+
+use crate::runtime::{cpu, pictures, request, run};
 
 /// A device of its own: what other tests do on the shared one is not counted.
 fn own_gpu() -> OpenDevice {
@@ -43,7 +44,7 @@ const SHAPES: [(&str, &[usize]); 4] =
 #[test]
 fn weights_of_an_f16_file_are_the_same_numbers_at_rest_as_f16() {
     let dir = tempfile::tempdir().expect("a folder");
-    let shapes: BTreeMap<String, Vec<usize>> = SHAPES.iter().map(|(name, shape)| (name.to_string(), shape.to_vec())).collect();
+    let shapes: Shapes = SHAPES.iter().map(|(name, shape)| (name.to_string(), shape.to_vec())).collect();
     let path = dir.path().join("layers.safetensors");
     // The smallest, subnormal and largest numbers that f16 has are among them.
     let edges = [1, 0x3ff, 0x400, 0x8001, 0x3c00].map(f16::from_bits);
@@ -107,19 +108,7 @@ fn encoder(dir: &Path) -> (TextModel, Tokens) {
     let config = r#"{"model_type":"t5","vocab_size":300,"d_model":128,"d_kv":32,"d_ff":512,"num_layers":12,"num_heads":4,
         "feed_forward_proj":"gated-gelu"}"#;
     std::fs::write(dir.join("config.json"), config).expect("written");
-    let mut shapes: BTreeMap<String, Vec<usize>> = [("shared.weight".into(), vec![300, 128])].into();
-    shapes.insert("encoder.final_layer_norm.weight".into(), vec![128]);
-    shapes.insert("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight".into(), vec![32, 4]);
-    for layer in (0..12).map(|i| format!("encoder.block.{i}.layer")) {
-        for name in ["q", "k", "v", "o"] {
-            shapes.insert(format!("{layer}.0.SelfAttention.{name}.weight"), vec![128, 128]);
-        }
-        shapes.insert(format!("{layer}.0.layer_norm.weight"), vec![128]);
-        shapes.insert(format!("{layer}.1.layer_norm.weight"), vec![128]);
-        for (name, shape) in [("wi_0", [512, 128]), ("wi_1", [512, 128]), ("wo", [128, 512])] {
-            shapes.insert(format!("{layer}.1.DenseReluDense.{name}.weight"), shape.into());
-        }
-    }
+    let shapes = t5([300, 128, 512, 4, 32], 12);
     write(&dir.join("model.safetensors"), &shapes, |_, random| f16::from_f32(random));
     let ids = vec![(0..40).map(|i| i * 7 % 300).collect(), vec![5; 40]];
     (TextModel::open(dir).expect("opens"), Tokens { max_tokens: 40, mask: vec![vec![true; 40]; 2], ids, counts: vec![40; 2] })
@@ -158,6 +147,23 @@ fn a_streamed_encoder_says_the_same_and_holds_one_block() {
         let whole = model.load(model.loader(&Device::flex()).with_half(half)).expect("loads");
         assert!(streamed == read(whole.encode(&tokens).expect("encodes").states), "half {half}: other states on the CPU");
     }
+}
+
+/// The files of the default model are f16.
+#[test]
+fn the_default_model_makes_the_same_picture_with_half_the_weights() {
+    let engine = cpu();
+    let mut made = Vec::new();
+    for (job, weights) in [(1, Weights::Auto), (2, Weights::F16)] {
+        let events = run(&engine, job, GenerateRequest { weights, ..request(&[(64, 2)]) });
+        let bytes = events.iter().filter_map(|event| match event {
+            Event::Memory { model_bytes, .. } => Some(*model_bytes),
+            _ => None,
+        });
+        made.push((pictures(&events, 64), bytes.max().expect("told")));
+    }
+    assert!(made[0].0 == made[1].0, "other pictures");
+    assert!(made[1].1 * 10 < made[0].1 * 6, "{} bytes, {} as f16", made[0].1, made[1].1);
 }
 
 /// DeepFloyd's own networks by their published configs: the first stage's largest is for cards of 12 GB and machines of 16.
