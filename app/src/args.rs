@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use imagen_protocol::{DeviceChoice, SamplerKind, Steps};
+use imagen_protocol::{DeviceChoice, SamplerKind, Steps, Weights};
 
 use crate::error::{AppError, one_line};
 use crate::staged::{self, Mode, Staged};
@@ -129,6 +129,9 @@ pub struct JobArgs {
     /// auto, cpu, or gpu:N of `imagen devices`
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: DeviceChoice,
+    /// What numbers weights are in memory: f32, f16 (half the memory), or auto: f16 for networks over 2 GiB [default: auto]
+    #[arg(long, value_name = "TYPE", value_parser = weights)]
+    pub weights: Option<Weights>,
     /// Overwrite files that exist
     #[arg(long)]
     pub force: bool,
@@ -138,6 +141,9 @@ pub struct JobArgs {
 pub struct ModelsArgs {
     /// Look into this folder
     pub dir: Option<PathBuf>,
+    /// Tell the memory needed with weights as auto, f32 or f16
+    #[arg(long, value_name = "TYPE", default_value = "auto", value_parser = weights)]
+    pub weights: Weights,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -186,6 +192,15 @@ fn usage_line(rendered: &str, args: &[OsString]) -> String {
     let task = args.get(1).and_then(|a| a.to_str()).filter(|name| Cli::command().find_subcommand(name).is_some());
     let task = task.map(|name| format!(" {name}")).unwrap_or_default();
     format!("{what}; {tip}see `imagen{task} --help`")
+}
+
+fn weights(text: &str) -> Result<Weights, String> {
+    match text {
+        "auto" => Ok(Weights::Auto),
+        "f32" => Ok(Weights::F32),
+        "f16" => Ok(Weights::F16),
+        _ => Err("it is auto, f32 or f16".into()),
+    }
 }
 
 fn device(text: &str) -> Result<DeviceChoice, String> {

@@ -118,6 +118,7 @@ fn base_request(args: &CompareArgs, model: &ModelInfo, stage: u32) -> Result<Gen
     request.negative_prompt = args.job.negative.clone().unwrap_or_default();
     request.seed = args.job.seed.unwrap_or_else(draw_seed);
     request.model.clone_from(&args.job.model);
+    request.weights = args.job.weights.unwrap_or_default();
     request.until = Some(args.job.until.unwrap_or(stage));
     let dynamic = args
         .threshold

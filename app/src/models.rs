@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imagen_protocol::{EngineError, ModelInfo, StageInfo, Steps, Threshold};
+use imagen_protocol::{EngineError, Footprint, ModelInfo, StageInfo, Steps, Threshold, Weights};
 use serde::Serialize;
 
 use crate::args::ModelsArgs;
@@ -27,7 +27,7 @@ struct Found {
 /// Where the named folder is no model. In a list, a broken one is a line.
 pub fn run(args: &ModelsArgs, runtime: Runtime<'_>, output: &mut Output<'_>) -> Result<(), AppError> {
     match &args.dir {
-        Some(dir) => inspect(dir, args.json, runtime, output),
+        Some(dir) => inspect(dir, args, runtime, output),
         None => {
             list(args.json, runtime, output);
             Ok(())
@@ -35,12 +35,12 @@ pub fn run(args: &ModelsArgs, runtime: Runtime<'_>, output: &mut Output<'_>) -> 
     }
 }
 
-fn inspect(dir: &Path, json: bool, runtime: Runtime<'_>, output: &mut Output<'_>) -> Result<(), AppError> {
+fn inspect(dir: &Path, args: &ModelsArgs, runtime: Runtime<'_>, output: &mut Output<'_>) -> Result<(), AppError> {
     let model = (runtime.inspect)(Some(dir))?;
-    if json {
+    if args.json {
         print_json(&model, output);
     } else {
-        details(&model).iter().for_each(|line| output.say(line));
+        details(&model, args.weights).iter().for_each(|line| output.say(line));
     }
     Ok(())
 }
@@ -90,14 +90,14 @@ fn summary(model: &ModelInfo) -> [String; 2] {
     [head, format!("  {}", model.path.display())]
 }
 
-fn details(model: &ModelInfo) -> Vec<String> {
+fn details(model: &ModelInfo, weights: Weights) -> Vec<String> {
     let text = &model.text_encoder;
     let mut lines = vec![
         format!("{}: {}", model.name, one_line(&model.description)),
         format!("folder      {}", model.path.display()),
         format!("family      {}", model.family),
         format!("licence     {}", one_line(&model.license)),
-        format!("memory      {} at once, as f32", units::bytes(model.memory_bytes)),
+        memory_line(model, weights),
         format!(
             "text        {}, {} parameters, {}, {}, reads {} tokens",
             text.kind,
@@ -107,11 +107,28 @@ fn details(model: &ModelInfo) -> Vec<String> {
             text.max_tokens
         ),
     ];
+    lines.push(part_line(&text.footprint, weights));
     for stage in &model.stages {
         lines.extend(stage_lines(stage));
+        lines.push(part_line(&stage.footprint, weights));
     }
     lines.extend(model.remarks.iter().map(|r| format!("remark      {}", one_line(r))));
     lines
+}
+
+fn memory_line(model: &ModelInfo, weights: Weights) -> String {
+    let how = if model.is_kept(weights) { "all parts loaded" } else { "one part loaded at a time" };
+    format!("memory      {} at once, {how}", units::bytes(model.memory(weights)))
+}
+
+/// "            weights 1.9 GB as f16, 2.1 GB while it runs".
+fn part_line(part: &Footprint, weights: Weights) -> String {
+    let dtype = if weights.halve(part) { "f16" } else { "f32" };
+    let at_rest = match part.is_streamed() {
+        true => format!("weights as {dtype}, read one block at a time"),
+        false => format!("weights {} as {dtype}", units::bytes(part.at_rest(weights))),
+    };
+    format!("            {at_rest}, {} while it runs", units::bytes(part.running(weights)))
 }
 
 fn stage_lines(stage: &StageInfo) -> [String; 3] {
@@ -165,10 +182,10 @@ mod tests {
 
     #[test]
     fn a_model_is_shown_with_what_decides_its_use() {
-        let text = details(&ModelInfo { remarks: vec!["a foreign file: x".into()], ..model() }).join("\n");
+        let text = details(&ModelInfo { remarks: vec!["a foreign file: x".into()], ..model() }, Weights::Auto).join("\n");
         for part in [
             "licence     Apache-2.0",
-            "memory      95.4 MB",
+            "memory      264 MB at once, all parts loaded",
             "bert, 22.7 M parameters",
             "stage 1024  efficient",
             "10 steps, ddpm, guidance 4",
@@ -178,6 +195,24 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} / {text}");
         }
+    }
+
+    #[test]
+    fn memory_is_told_for_the_weights_asked_for() {
+        let mut model = model();
+        let block = Some(200_000_000);
+        model.text_encoder.footprint =
+            Footprint { parameters: 4_700_000_000, matrices: 4_700_000_000, largest: 42_000_000, block, activations: 30_000_000 };
+        let auto = details(&model, Weights::Auto).join("\n");
+        for part in [
+            "memory      763 MB at once, all parts loaded",
+            "weights as f16, read one block at a time, 598 MB while it runs",
+            "weights 54.8 MB as f32, 64.8 MB while it runs",
+        ] {
+            assert!(auto.contains(part), "{part} / {auto}");
+        }
+        assert!(details(&model, Weights::F16).join("\n").contains("weights 30.1 MB as f16"));
+        assert!(details(&model, Weights::F32).join("\n").contains("weights as f32, read one block at a time, 830 MB"));
     }
 
     #[test]

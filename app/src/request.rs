@@ -53,6 +53,7 @@ pub fn prepare(args: &GenerateArgs, stored: Option<&PictureSettings>, model: &Mo
     request.first_candidate = old.map_or(0, |r| r.first_candidate);
     request.until = args.job.until.or(old.and_then(|r| r.until));
     request.model = model_folder(args, stored);
+    request.weights = args.job.weights.or(old.map(|r| r.weights)).unwrap_or_default();
     request.every_step = args.save_steps.is_some();
     let options = StageOptions { job: &args.job, guidance: args.guidance.as_ref(), threshold: args.threshold.as_ref() };
     request.stages = resolve(options, &model.stages, stored.map(as_overrides).unwrap_or_default())?;
@@ -100,7 +101,7 @@ pub fn draw_seed() -> u64 {
 mod tests {
     use std::path::Path;
 
-    use imagen_protocol::{SamplerKind, Steps, Threshold};
+    use imagen_protocol::{SamplerKind, Steps, Threshold, Weights};
 
     use super::*;
     use crate::test_support::{generate_args, model, picture_settings};
@@ -136,6 +137,17 @@ mod tests {
         assert_eq!(request.model.as_deref(), Some(Path::new("m")));
         assert_eq!(stages.iter().map(|s| (s.size, s.steps)).collect::<Vec<_>>(), [(64, 30), (256, 20)]);
         assert!(stages.iter().all(|s| (s.settings.guidance_weight - 5.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn weights_are_said_only_where_they_were_chosen() {
+        let json = |line: &[&str]| serde_json::to_value(prepared(line).expect("valid").request).expect("JSON");
+        assert_eq!(json(&["x"]).get("weights"), None);
+        assert_eq!(json(&["x", "--weights", "f16"])["weights"], "f16");
+        let mut old = picture_settings("x");
+        old.request.weights = Weights::F16;
+        let again = |line: &[&str]| prepare(&generate_args(line), Some(&old), &model()).expect("valid").request.weights;
+        assert_eq!((again(&[]), again(&["--weights", "auto"])), (Weights::F16, Weights::Auto));
     }
 
     #[test]

@@ -67,6 +67,7 @@ const MODELS: &[Case] = &[
     (&["generate", "x", "--model", "{dir}/foreign-tensor", "--device", "cpu", "--until", "64"], 1, "base.safetensors"),
     (&["generate", "x", "--model", "{dir}/pickle", "--device", "cpu", "--until", "64"], 1, "pickle"),
     (&["generate", "x", "--model", "{dir}/no-tokenizer", "--device", "cpu", "--until", "64"], 1, "tokenizer"),
+    (&["generate", "x", "--model", "{dir}/no-special-token", "--device", "cpu", "--until", "64"], 1, "it contradicts itself"),
 ];
 
 fn default_model() -> PathBuf {
@@ -156,6 +157,10 @@ fn damaged(dir: &Path) {
     fs::remove_file(pickle.join("base.safetensors")).expect("removed");
     fs::write(pickle.join("base.pt"), b"PK\x03\x04archive/data.pkl").expect("written");
     change_card(&pickle, |card| card["stages"][0]["weights"] = "base.pt".into());
+    let tokenizer = model("no-special-token").join("text_encoder/tokenizer.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&tokenizer).expect("a tokenizer")).expect("JSON");
+    json["post_processor"]["special_tokens"] = serde_json::json!({});
+    replace(&tokenizer, json.to_string().as_bytes());
     fs::remove_file(model("no-tokenizer").join("text_encoder/tokenizer.json")).expect("removed");
 }
 

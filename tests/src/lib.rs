@@ -1,5 +1,6 @@
 //! What the tests share: fixtures, devices, comparison.
 
+pub mod random;
 pub mod unets;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ mod diffusion_noise;
 mod diffusion_schedule;
 mod diffusion_steps;
 mod layers;
+mod memory;
 mod ops_attention;
 mod ops_conv;
 mod ops_support;

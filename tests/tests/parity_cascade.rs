@@ -89,8 +89,8 @@ impl Cascade<'_> {
             counts: vec![12, 1],
             max_tokens: 77,
         };
-        let encoder = TextModel::open(&self.path.join("text_encoder")).expect("a text encoder");
-        let encoder = encoder.load(&self.on.device, None, &|_| ControlFlow::Continue(())).expect("its weights");
+        let model = TextModel::open(&self.path.join("text_encoder")).expect("a text encoder");
+        let encoder = model.load(model.loader(&self.on.device)).expect("its weights");
         let states = encoder.encode(&tokens).expect("states").states;
         // Rows of padding differ: attention may see them as it likes.
         let valid = tokens.mask.iter().map(|row| row.iter().filter(|m| **m).count());

@@ -1,7 +1,5 @@
 //! Parity with sentencepiece and transformers: cases of the kinds `tokenizer` and `t5-encoder` (shared/parity/README.md).
 
-use std::ops::ControlFlow;
-
 use imagen_engine::models::text::{Padding, SentencePiece, TextModel, TextTokenizer, Tokens};
 use imagen_tests::{HostTensor, ParityCase, assert_close, devices, parity_cases, read, read_safetensors};
 use serde_json::Value;
@@ -55,7 +53,7 @@ fn t5_encoder() {
             for device in devices() {
                 // The second limit splits every weight.
                 for limit in [None, Some(4096)] {
-                    let encoder = model.load(&device.device, limit, &|_| ControlFlow::Continue(())).expect("loads");
+                    let encoder = model.load(model.loader(&device.device).with_max_binding_bytes(limit)).expect("loads");
                     let states = encoder.encode(&tokens).expect("encodes").states;
                     let what = format!("{variant} on {}, limit {limit:?}", device.name);
                     let ours = unmasked(&read(states), &tokens);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, f16};
 use imagen_engine::models::deepfloyd::{Unet, UnetConfig};
 use imagen_engine::models::weights::{Loader, WeightFiles, WeightSource};
 use imagen_engine::models::{Conditioning, ConfigError};
@@ -11,11 +11,17 @@ use imagen_tests::{HostTensor, assert_close, devices, parity_cases, read, read_j
 
 const TOLERANCE: f32 = 5e-4;
 
+const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
+
 fn load(folder: &Path, device: &Device) -> Unet {
+    load_from(folder, &folder.join(WEIGHTS), device, false)
+}
+
+fn load_from(folder: &Path, weights: &Path, device: &Device, half: bool) -> Unet {
     let config = std::fs::read_to_string(folder.join("config.json")).expect("a config");
     let config = UnetConfig::from_json(&config).expect("a supported config");
-    let files = WeightFiles::open(&[folder.join("diffusion_pytorch_model.safetensors")]).expect("weights");
-    let loader = Loader::new(WeightSource::Files(&files), device);
+    let files = WeightFiles::open(&[weights]).expect("weights");
+    let loader = Loader::new(WeightSource::Files(&files), device).with_half(half);
     let unet = Unet::load(&config, &loader.root()).expect("every tensor is there");
     loader.finish().expect("every tensor is used");
     unet
@@ -45,6 +51,27 @@ fn recorded_passes_agree_with_diffusers() {
             let what = format!("{} on {}", case.name(), on.name);
             let error = assert_close(&what, &run(&unet, &io, &on.device), &io["out"].f32(), TOLERANCE);
             println!("{what}: {error:.2e}");
+        }
+    }
+}
+
+/// A published fp16 checkpoint is these numbers, and f16 at rest must not change what it computes.
+#[test]
+fn a_checkpoint_in_f16_gives_the_same_values_at_rest_as_f16() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for case in parity_cases("if-unet") {
+        let io = read_safetensors(&case.path.join("io.safetensors"));
+        let folder = case.path.join(case.meta["unet"].as_str().expect("a path"));
+        let path = dir.path().join(format!("{}.safetensors", case.name()));
+        let all = read_safetensors(&folder.join(WEIGHTS));
+        let shapes = all.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
+        let mut values = all.values().flat_map(HostTensor::f32);
+        imagen_tests::random::write(&path, &shapes, |_, _| f16::from_f32(values.next().expect("as many values")));
+        for on in devices() {
+            let [half, full] = [true, false].map(|half| run(&load_from(&folder, &path, &on.device, half), &io, &on.device));
+            let what = format!("{} on {}", case.name(), on.name);
+            assert!(half == full, "{what}: f16 at rest gives other values");
+            println!("{what}: {:.2e} from the f32 checkpoint", assert_close(&what, &full, &io["out"].f32(), 2e-2));
         }
     }
 }

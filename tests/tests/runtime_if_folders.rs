@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use imagen_engine::runtime::inspect;
-use imagen_protocol::{GenerateRequest, ModelInfo, StageOverrides, Steps};
-use imagen_tests::repo;
+use imagen_protocol::{Event, GenerateRequest, ModelInfo, StageOverrides, Steps, Weights};
+use imagen_tests::{random, repo};
 
 use crate::runtime::{cpu, finished, pictures, run};
 
@@ -16,6 +16,34 @@ fn deepfloyd_folders_become_a_cascade() {
         put(part, &dir.path().join(part));
     }
     makes_pictures(dir.path());
+}
+
+/// 540 M parameters, a file of zeros: larger than what is loaded whole.
+#[test]
+fn a_large_text_encoder_is_never_loaded() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for part in ["stage1", "text_encoder", "tokenizer"] {
+        put(part, &dir.path().join(part));
+    }
+    let folder = dir.path().join("text_encoder");
+    let config = r#"{"model_type":"t5","vocab_size":320,"d_model":64,"d_kv":16,"d_ff":58600,"num_layers":48,"num_heads":4,
+        "feed_forward_proj":"gated-gelu"}"#;
+    std::fs::write(folder.join("config.json"), config).expect("written");
+    random::zeros(&folder.join("model.safetensors"), &random::t5([320, 64, 58_600, 4, 16], 48));
+    let info = inspect(Some(dir.path())).expect("a model");
+    assert!(info.text_encoder.footprint.is_streamed());
+    let mut request = GenerateRequest::new("Green Hat house");
+    request.model = Some(dir.path().to_owned());
+    request.stages.insert(32, StageOverrides { steps: Some(Steps::Count(2)), ..StageOverrides::default() });
+    let events = run(&cpu(), 1, request);
+    assert!(finished(&events), "{events:?}");
+    let reads = events.iter().filter(|e| matches!(e, Event::Loading { part, .. } if part == "text encoder")).count();
+    assert!(reads > 90, "told of {reads} hundredths");
+    let most = events.iter().filter_map(|event| match event {
+        Event::Memory { model_bytes, .. } => Some(*model_bytes),
+        _ => None,
+    });
+    assert_eq!(most.max(), Some(info.stages[0].footprint.at_rest(Weights::Auto)), "the network alone");
 }
 
 fn makes_pictures(model: &Path) {

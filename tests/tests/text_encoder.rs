@@ -37,10 +37,8 @@ fn layouts_that_parity_leaves_out() {
         let mask = rows("attention_mask").iter().map(|row| row.iter().map(|&v| v != 0.0).collect()).collect();
         let tokens = tokens(ids, mask);
         for device in devices() {
-            let encoder = TextModel::open(&folder)
-                .expect("opens")
-                .load(&device.device, None, &|_| ControlFlow::Continue(()))
-                .expect("loads");
+            let model = TextModel::open(&folder).expect("opens");
+            let encoder = model.load(model.loader(&device.device)).expect("loads");
             let states = read(encoder.encode(&tokens).expect("encodes").states);
             // Rows of padding attend to the text too: all rows must agree.
             let error = assert_close(name, &states, &io["last_hidden_state"].f32(), 2e-5);
@@ -86,7 +84,7 @@ fn default_models_encoder_agrees_with_transformers() {
     let encoder = TextEncoder::open(&folder.join("text_encoder"), 64).expect("opens");
     assert!(golden.texts.len() >= 6);
     for device in devices() {
-        let loaded = encoder.load(&device.device, None, &|_| ControlFlow::Continue(())).expect("loads");
+        let loaded = encoder.model().load(encoder.model().loader(&device.device)).expect("loads");
         // Alone, and beside a longer text that makes padding.
         for (i, text) in golden.texts.iter().enumerate() {
             let expected = &states[&format!("text.{i}.states")];
@@ -144,7 +142,7 @@ fn a_t5_in_diffusers_layout_from_prompt_to_states() {
         read_bytes.set(read_bytes.get() + bytes);
         ControlFlow::Continue(())
     };
-    let loaded = encoder.load(&Device::flex(), None, &count).expect("loads");
+    let loaded = encoder.model().load(encoder.model().loader(&Device::flex()).with_progress(&count)).expect("loads");
     assert_eq!(read_bytes.get(), info.file_bytes - 4 * 320 * 64, "all but the token embedding");
     let texts = ["small photo", "", &"red cat ".repeat(1 << 17), "\u{0}\u{1b}\u{7}\r\n\t"].map(String::from);
     let tokens = encoder.tokenize(&texts).expect("tokenizes");
@@ -157,7 +155,7 @@ fn a_t5_in_diffusers_layout_from_prompt_to_states() {
 #[test]
 fn states_do_not_depend_on_what_fills_a_row_up() {
     let model = TextModel::open(&fixtures().join("parity/t5-encoder/text_encoder")).expect("opens");
-    let encoder = model.load(&Device::flex(), None, &|_| ControlFlow::Continue(())).expect("loads");
+    let encoder = model.load(model.loader(&Device::flex())).expect("loads");
     let mask = vec![vec![true, true, true, false, false]];
     let first = read(encoder.encode(&tokens(vec![vec![7, 8, 1, 0, 0]], mask.clone())).expect("encodes").states);
     let other = read(encoder.encode(&tokens(vec![vec![7, 8, 1, 99, 5]], mask)).expect("encodes").states);
@@ -170,7 +168,7 @@ fn states_do_not_depend_on_what_fills_a_row_up() {
 #[test]
 fn tokens_that_do_not_fit_are_errors() {
     let model = TextModel::open(&fixtures().join("text/bert")).expect("opens");
-    let encoder = model.load(&Device::flex(), None, &|_| ControlFlow::Continue(())).expect("loads");
+    let encoder = model.load(model.loader(&Device::flex())).expect("loads");
     assert!(encoder.encode(&row(&[0, 39])).is_ok());
     let error = |tokens: &Tokens| encoder.encode(tokens).map(|_| ()).expect_err("does not fit");
     assert!(matches!(error(&row(&[0, 40])), TextError::TokenOutOfRange { id: 40, vocab_size: 40 }));
@@ -222,7 +220,8 @@ fn changed(change: impl FnOnce(&mut Tensors)) -> Result<LoadedTextEncoder, TextE
         all.iter().map(|(name, (dtype, shape, data))| (name, TensorView::new(*dtype, shape.clone(), data).expect("a view")));
     let bytes = safetensors::serialize(views, None).expect("serializes");
     std::fs::write(&path, bytes).expect("writes");
-    TextModel::open(&dir.path().join("text_encoder"))?.load(&Device::flex(), None, &|_| ControlFlow::Continue(()))
+    let model = TextModel::open(&dir.path().join("text_encoder"))?;
+    model.load(model.loader(&Device::flex()))
 }
 
 fn weight_error(change: impl FnOnce(&mut Tensors)) -> WeightError {

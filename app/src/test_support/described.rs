@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use imagen_protocol::{EngineError, ModelInfo, SamplerKind, StageInfo, StageSettings, Steps, TextEncoderInfo, Threshold};
+use imagen_protocol::{
+    EngineError, Footprint, ModelInfo, SamplerKind, StageInfo, StageSettings, Steps, TextEncoderInfo, Threshold,
+};
 
 /// A stage with these defaults; the first thresholds as `threshold` says, those that enlarge statically.
 pub fn stage(size: u32, steps: u32, guidance_weight: f64, threshold: Threshold) -> StageInfo {
@@ -23,7 +25,14 @@ pub fn stage(size: u32, steps: u32, guidance_weight: f64, threshold: Threshold) 
         file_bytes: 27_400_000,
         defaults,
         path: format!("stage-{size}.safetensors").into(),
+        footprint: footprint(13_700_000),
     }
+}
+
+/// What a network of so many parameters takes.
+pub fn footprint(parameters: u64) -> Footprint {
+    let matrices = parameters * 9 / 10;
+    Footprint { parameters, matrices, largest: parameters / 20, block: None, activations: 10_000_000 }
 }
 
 /// Three stages, below `models`.
@@ -34,6 +43,7 @@ pub fn model(name: &str, stage: impl Fn(u32) -> StageInfo) -> ModelInfo {
         dtypes: vec!["f32".into()],
         file_bytes: 90_900_000,
         max_tokens: 64,
+        footprint: footprint(22_500_000),
     };
     ModelInfo {
         path: Path::new("models").join(name),

@@ -255,8 +255,15 @@ pub fn stage(size: u32) -> StageInfo {
 pub fn model() -> ModelInfo {
     let model = described::model("imagen-small", stage);
     let dtypes = vec!["f16".into()];
-    let encoder = TextEncoderInfo { kind: "t5".into(), parameters: 35_300_000, dtypes, file_bytes: 70_600_000, max_tokens: 64 };
-    ModelInfo { text_encoder: encoder, memory_bytes: 141 << 20, ..model }
+    let text_encoder = TextEncoderInfo {
+        kind: "t5".into(),
+        parameters: 35_300_000,
+        dtypes,
+        file_bytes: 70_600_000,
+        max_tokens: 64,
+        footprint: described::footprint(35_300_000),
+    };
+    ModelInfo { text_encoder, memory_bytes: 141 << 20, ..model }
 }
 
 pub fn plans() -> Vec<StagePlan> {

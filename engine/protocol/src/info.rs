@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::StageSettings;
+use crate::{Footprint, StageSettings};
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,8 @@ pub struct TextEncoderInfo {
     pub dtypes: Vec<String>,
     pub file_bytes: u64,
     pub max_tokens: usize,
+    #[serde(default)]
+    pub footprint: Footprint,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +86,8 @@ pub struct StageInfo {
     pub defaults: StageSettings,
     /// Where the weights lie.
     pub path: PathBuf,
+    #[serde(default)]
+    pub footprint: Footprint,
 }
 
 /// A model as `imagen models` shows it and as the app plans with.
@@ -97,7 +101,7 @@ pub struct ModelInfo {
     pub license: String,
     pub text_encoder: TextEncoderInfo,
     pub stages: Vec<StageInfo>,
-    /// Bytes of the largest part that has to be in memory at once, as f32.
+    /// Bytes that have to be in memory at once where the weights are left to [`crate::Weights::Auto`].
     pub memory_bytes: u64,
     /// Missing or foreign files and the like, a line each.
     pub remarks: Vec<String>,

@@ -9,6 +9,7 @@ mod event;
 mod fake;
 mod image;
 mod info;
+mod memory;
 mod plan;
 mod request;
 mod settings;
@@ -19,5 +20,6 @@ pub use event::{Command, Event, Histogram, JobId, Notice, Preview, StagePlan, St
 pub use fake::FakeEngine;
 pub use image::RgbImage;
 pub use info::{Adapter, AdapterKind, DeviceChoice, DeviceInfo, ModelInfo, StageInfo, TextEncoderInfo};
+pub use memory::{Footprint, Weights};
 pub use request::{GenerateRequest, StageInput};
 pub use settings::{SamplerKind, StageOverrides, StageSettings, Steps, Threshold};

@@ -174,6 +174,7 @@ mod tests {
             file_bytes: 2,
             defaults,
             path: "x".into(),
+            footprint: crate::Footprint::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EngineError, RgbImage, StageOverrides};
+use crate::{EngineError, RgbImage, StageOverrides, Weights};
 
 /// Most pictures of one job: candidates times columns.
 const MAX_PICTURES: u32 = 64;
@@ -38,6 +38,9 @@ pub struct GenerateRequest {
     pub first_candidate: u32,
     /// Folder of the model; `None` is the default model that ships.
     pub model: Option<PathBuf>,
+    /// What numbers the weights are in memory. Said where it is not automatic: weights that are rounded make another picture.
+    #[serde(default, skip_serializing_if = "Weights::is_auto")]
+    pub weights: Weights,
     /// Settings a stage, by the side of its picture; what is not named comes from the model.
     pub stages: BTreeMap<u32, StageOverrides>,
     /// Side of the last stage to run; `None` runs the whole cascade.
@@ -66,6 +69,7 @@ impl GenerateRequest {
             count: 1,
             first_candidate: 0,
             model: None,
+            weights: Weights::Auto,
             stages: BTreeMap::new(),
             until: None,
             from: None,

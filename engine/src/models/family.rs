@@ -5,6 +5,9 @@ use burn::tensor::Tensor;
 use super::weights::{Params, WeightError};
 use super::{Conditioning, InputError, deepfloyd, imagen};
 
+/// Maps that a residual block holds at a time: its input, what it was joined of, normalised, convolved.
+const WORKING_MAPS: u64 = 4;
+
 /// The description of a U-Net of any family.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetworkConfig {
@@ -62,6 +65,16 @@ impl NetworkConfig {
             Self::Imagen(config) => config.multiple(),
             Self::DeepFloyd(config) => config.multiple(),
         }
+    }
+
+    /// Bytes of what is computed at the widest moment of a pass for one `size` x `size` picture: all skips, and the maps that the last
+    /// blocks work on, as many as a residual block holds.
+    pub fn activations(&self, size: usize) -> u64 {
+        let skips = match self {
+            Self::Imagen(config) => config.skip_values(size),
+            Self::DeepFloyd(config) => config.skip_values(size),
+        };
+        4 * skips as u64 + WORKING_MAPS * self.largest_activation(size)
     }
 
     /// Bytes of the largest f32 activation for one `size` x `size` picture: the map at the full resolution of the first level.

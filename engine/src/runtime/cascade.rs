@@ -13,9 +13,6 @@ use super::stage::load_network;
 use super::stage_run::StageRun;
 use crate::diffusion::ImageSettings;
 
-/// Models whose parts fit together in this much memory stay loaded; of larger ones, one part is loaded at a time.
-const KEEP_BYTES: u64 = 6 << 30;
-
 /// A running job and where it reports to.
 pub struct Job<'a> {
     pub id: JobId,
@@ -58,8 +55,7 @@ impl Job<'_> {
     }
 
     fn keeps(&self) -> bool {
-        let parts = self.info.stages.iter().map(|s| s.parameters);
-        4 * (self.info.text_encoder.parameters + parts.sum::<u64>()) < KEEP_BYTES
+        self.info.is_kept(self.request.weights)
     }
 
     fn stage(&self, plan: &StagePlan) -> Result<&Stage, EngineError> {
@@ -90,7 +86,7 @@ impl Job<'_> {
                     self.free_networks(resident);
                 }
                 let progress = self.loading("text encoder".into(), part.encoder.model().file_bytes());
-                let states = resident.texts.encode(part, prompts, self.device, &progress)?;
+                let states = resident.texts.encode(part, prompts, self.device, self.request.weights, &progress)?;
                 self.send(resident.memory(self.device));
                 if !self.keeps() {
                     resident.free_encoder(self.device);
@@ -115,7 +111,7 @@ impl Job<'_> {
         }
         let total = stage.files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
         let progress = self.loading(stage.size.to_string(), total);
-        resident.insert(stage, load_network(stage, self.device, &progress)?);
+        resident.insert(stage, load_network(stage, self.device, self.request.weights, &progress)?);
         self.send(resident.memory(self.device));
         Ok(())
     }

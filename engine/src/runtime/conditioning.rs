@@ -7,8 +7,9 @@ use super::OpenDevice;
 use super::error::Stop;
 use super::model::TextPart;
 use crate::models::text::LoadedTextEncoder;
-use crate::models::weights::Progress;
+use crate::models::weights::{Loader, Progress};
 use burn::tensor::{Bool, Tensor};
+use imagen_protocol::Weights;
 
 /// Token states of the prompt and of the negative prompt, padded to one length.
 #[derive(Clone, Debug)]
@@ -21,7 +22,8 @@ pub struct PromptStates {
     pub tokens: (usize, usize),
 }
 
-/// States by (folder of the encoder, prompt, negative prompt). An encoder is loaded when a prompt is new and freed with [`TextCache::unload`].
+/// States by (folder of the encoder, prompt, negative prompt). An encoder is loaded when a prompt is new and freed with [`TextCache::unload`];
+/// of a large one, a block at a time is loaded and freed at once.
 #[derive(Debug, Default)]
 pub struct TextCache {
     states: BTreeMap<Key, PromptStates>,
@@ -52,6 +54,7 @@ impl TextCache {
         part: &TextPart,
         prompts: [&str; 2],
         device: &OpenDevice,
+        weights: Weights,
         progress: &Progress<'_>,
     ) -> Result<PromptStates, Stop> {
         if let Some(states) = self.known(part, prompts) {
@@ -60,7 +63,15 @@ impl TextCache {
         let key = key(part, prompts);
         let tokens = part.encoder.tokenize(&[key.1.clone(), key.2.clone()])?;
         let counts = (tokens.counts.first().copied().unwrap_or(0), part.encoder.max_tokens());
-        let encoded = self.encoder(part, device, progress)?.encode(&tokens)?;
+        let (model, footprint) = (part.encoder.model(), part.footprint()?);
+        let loader = model.loader(&device.device).with_max_binding_bytes(device.info.max_binding_bytes);
+        let loader = loader.with_half(weights.halve(&footprint)).with_progress(progress);
+        let encoded = if footprint.is_streamed() {
+            self.unload();
+            model.stream(loader, &tokens)?
+        } else {
+            self.encoder(part, loader)?.encode(&tokens)?
+        };
         let states = PromptStates { states: encoded.states, mask: part.masked.then_some(encoded.mask), tokens: counts };
         if self.states.len() >= MAX_ENTRIES {
             self.states.clear();
@@ -69,20 +80,17 @@ impl TextCache {
         Ok(states)
     }
 
-    fn encoder(&mut self, part: &TextPart, device: &OpenDevice, progress: &Progress<'_>) -> Result<&LoadedTextEncoder, Stop> {
+    fn encoder(&mut self, part: &TextPart, loader: Loader<'_>) -> Result<&LoadedTextEncoder, Stop> {
         let loaded = match self.loaded.take().filter(|(dir, _)| *dir == part.dir) {
             Some(loaded) => loaded,
-            None => {
-                let encoder = part.encoder.load(&device.device, device.info.max_binding_bytes, progress)?;
-                (part.dir.clone(), encoder)
-            }
+            None => (part.dir.clone(), part.encoder.model().load(loader)?),
         };
         Ok(&self.loaded.insert(loaded).1)
     }
 
     /// Of the encoder that is loaded; its embedding table stays on disk and does not count.
-    pub fn parameters(&self) -> u64 {
-        self.loaded.as_ref().map_or(0, |(_, encoder)| encoder.parameters())
+    pub fn bytes(&self) -> u64 {
+        self.loaded.as_ref().map_or(0, |(_, encoder)| encoder.bytes())
     }
 
     /// Frees the encoder; the states stay.

@@ -23,5 +23,5 @@ pub use folders::{default_model, find_models};
 pub use model::{LowRes, Model, PromptStyle, Stage, TextPart};
 pub use pictures::{from_pictures, to_pictures};
 pub use resize::{Resize, resize};
-pub use stage::{LoadedNetwork, StagePredictor, load_network};
+pub use stage::{LoadedNetwork, StagePredictor, footprint, load_network};
 pub use worker::{TokenCounter, inspect, start, token_counter};

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use imagen_protocol::{EngineError, ModelInfo, StageInfo, StageSettings, TextEncoderInfo};
+use imagen_protocol::{EngineError, Footprint, ModelInfo, StageInfo, StageSettings, TextEncoderInfo, Weights};
 
 use super::error::{model_error, text, weights};
 use super::resize::Resize;
+use super::stage::footprint;
 use super::{card, folders, if_folder};
 use crate::diffusion::{NoiseSchedule, SamplerConfig};
 use crate::models::NetworkConfig;
 use crate::models::text::TextEncoder;
-use crate::models::weights::{Loader, WeightFiles, WeightSource};
+use crate::models::weights::{Counts, WeightError, WeightFiles};
 
 /// How a prompt is written before it is tokenized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,10 +105,8 @@ impl Model {
         for part in &self.texts {
             encoders.push(part.info()?);
         }
-        let parts = stages.iter().map(|s| s.parameters).chain(encoders.iter().map(|t| t.parameters));
-        let memory_bytes = 4 * parts.max().unwrap_or(0);
         let none = || model_error(&self.path, "the model has no text encoder; add one");
-        Ok(ModelInfo {
+        let mut info = ModelInfo {
             path: self.path.clone(),
             name: self.name.clone(),
             family: self.family.into(),
@@ -115,9 +114,11 @@ impl Model {
             license: self.license.clone(),
             text_encoder: encoders.into_iter().next().ok_or_else(none)?,
             stages,
-            memory_bytes,
+            memory_bytes: 0,
             remarks: self.remarks.clone(),
-        })
+        };
+        info.memory_bytes = info.memory(Weights::Auto);
+        Ok(info)
     }
 }
 
@@ -130,23 +131,44 @@ impl TextPart {
             dtypes: info.dtypes.into_iter().collect(),
             file_bytes: info.file_bytes,
             max_tokens: self.encoder.max_tokens(),
+            footprint: self.footprint()?,
         })
+    }
+
+    /// What decides how much memory the encoder takes for a prompt and its negative.
+    ///
+    /// # Errors
+    /// As [`TextEncoder::info`].
+    pub fn footprint(&self) -> Result<Footprint, EngineError> {
+        let info = self.encoder.info().map_err(text)?;
+        let Counts { parameters, matrices, largest, .. } = info.counts;
+        let activations = 2 * self.encoder.max_tokens() as u64 * info.activations;
+        Ok(Footprint { parameters, matrices, largest, block: info.block, activations })
     }
 }
 
 impl Stage {
+    /// What decides how much memory it takes for a picture with the guidance that is its default.
+    ///
+    /// # Errors
+    /// As [`footprint`].
+    pub fn footprint(&self) -> Result<Footprint, WeightError> {
+        // A weight of 1 is one pass.
+        footprint(&self.network, self.size, (self.defaults.guidance_weight - 1.0).abs() > f64::EPSILON)
+    }
+
     fn info(&self) -> Result<StageInfo, EngineError> {
         let files = WeightFiles::open(&self.files).map_err(weights)?;
-        let loader = Loader::new(WeightSource::Describe, &burn::tensor::Device::flex());
-        self.network.load(&loader.root()).map_err(weights)?;
+        let footprint = self.footprint().map_err(weights)?;
         Ok(StageInfo {
             size: self.size,
             network: self.network.name().into(),
-            parameters: loader.parameters(),
+            parameters: footprint.parameters,
             dtypes: files.dtypes().into_iter().collect(),
             file_bytes: files.total_bytes(),
             defaults: self.defaults.clone(),
             path: self.files.first().cloned().unwrap_or_default(),
+            footprint,
         })
     }
 }

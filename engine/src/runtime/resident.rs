@@ -39,9 +39,9 @@ impl Resident {
         device.device.memory_cleanup();
     }
 
-    /// What is loaded, as f32.
+    /// Of the weights that are loaded.
     pub fn bytes(&self) -> u64 {
-        4 * (self.texts.parameters() + self.networks.values().map(|loaded| loaded.parameters).sum::<u64>())
+        self.texts.bytes() + self.networks.values().map(|loaded| loaded.bytes).sum::<u64>()
     }
 
     /// The memory as it stands.

@@ -5,30 +5,50 @@ use super::conditioning::PromptStates;
 use super::error::Stop;
 use super::model::Stage;
 use crate::diffusion::{AugLevel, Predict, Raw};
-use crate::models::weights::{Loader, Progress, WeightFiles, WeightSource};
+use crate::models::weights::{Counts, Loader, Progress, WeightError, WeightFiles, WeightSource};
 use crate::models::{Conditioning, InputError, Network, NetworkConfig};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use imagen_protocol::{Footprint, Weights};
 
 /// A network on a device.
 #[derive(Debug)]
 pub struct LoadedNetwork {
     pub network: Network,
-    pub parameters: u64,
+    /// Bytes of its weights on the device.
+    pub bytes: u64,
+}
+
+/// What decides how much memory a network takes for a picture of `size` x `size`, which guidance makes two rows of.
+///
+/// # Errors
+/// None but for a network that cannot be described.
+pub fn footprint(network: &NetworkConfig, size: u32, guided: bool) -> Result<Footprint, WeightError> {
+    let loader = Loader::new(WeightSource::Describe, &Device::flex());
+    network.load(&loader.root())?;
+    let Counts { parameters, matrices, largest, .. } = loader.counts();
+    let activations = if guided { 2 } else { 1 } * network.activations(size as usize);
+    Ok(Footprint { parameters, matrices, largest, block: None, activations })
 }
 
 /// Reads the stage's network. `progress` gets the bytes of each tensor as it is read, and may break off.
 ///
 /// # Errors
 /// [`Stop::Cancelled`] where `progress` broke off, or an [`imagen_protocol::EngineError::Model`].
-pub fn load_network(stage: &Stage, device: &OpenDevice, progress: &Progress<'_>) -> Result<LoadedNetwork, Stop> {
+pub fn load_network(
+    stage: &Stage,
+    device: &OpenDevice,
+    weights: Weights,
+    progress: &Progress<'_>,
+) -> Result<LoadedNetwork, Stop> {
     let files = WeightFiles::open(&stage.files)?;
     let loader = Loader::new(WeightSource::Files(&files), &device.device)
         .with_max_binding_bytes(device.info.max_binding_bytes)
+        .with_half(weights.halve(&stage.footprint()?))
         .with_progress(progress);
     let network = stage.network.load(&loader.root())?;
-    let parameters = loader.parameters();
+    let bytes = loader.counts().bytes;
     loader.finish()?;
-    Ok(LoadedNetwork { network, parameters })
+    Ok(LoadedNetwork { network, bytes })
 }
 
 /// A network with everything that stays the same over a stage's steps.

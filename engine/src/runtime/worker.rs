@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use imagen_protocol::{
-    Command, DeviceChoice, EngineError, EngineHandle, EngineSide, Event, GenerateRequest, JobId, ModelInfo, Notice,
+    Command, DeviceChoice, EngineError, EngineHandle, EngineSide, Event, GenerateRequest, JobId, ModelInfo, Notice, Weights,
     engine_channel,
 };
 
@@ -57,6 +57,8 @@ pub fn token_counter(path: Option<&Path>) -> Result<TokenCounter, EngineError> {
 /// The model of the last job, and what its headers say.
 struct OpenModel {
     asked: Option<PathBuf>,
+    /// As what its weights are loaded.
+    weights: Weights,
     model: Model,
     info: ModelInfo,
 }
@@ -134,12 +136,12 @@ impl<'a> Worker<'a> {
 
     fn try_generate(&mut self, id: JobId, request: &GenerateRequest) -> Result<(), Stop> {
         request.validate()?;
-        let kept = self.model.take().filter(|open| open.asked == request.model);
+        let kept = self.model.take().filter(|open| open.asked == request.model && open.weights == request.weights);
         let OpenModel { model, info, .. } = match kept {
             Some(open) => self.model.insert(open),
             None => {
                 self.unload();
-                self.model.insert(OpenModel::open(request.model.clone(), self.side)?)
+                self.model.insert(OpenModel::open(request, self.side)?)
             }
         };
         let job = Job { id, request, model, info, device: &self.device, side: self.side };
@@ -149,13 +151,14 @@ impl<'a> Worker<'a> {
 
 impl OpenModel {
     /// Opens a model and tells its licence.
-    fn open(asked: Option<PathBuf>, side: &EngineSide) -> Result<Self, EngineError> {
+    fn open(request: &GenerateRequest, side: &EngineSide) -> Result<Self, EngineError> {
+        let (asked, weights) = (request.model.clone(), request.weights);
         let model = Model::open(asked.as_deref())?;
         let notice = Notice::License { model: model.name.clone(), license: model.license.clone() };
         // As in `Worker::send`.
         let _ = side.events.send(Event::Notice { notice });
         let info = model.info()?;
-        Ok(Self { asked, model, info })
+        Ok(Self { asked, weights, model, info })
     }
 }
 

@@ -156,6 +156,12 @@ impl UnetConfig {
         Ok(config)
     }
 
+    /// Number of values that the way down keeps for the way up, for a picture of `size` x `size`.
+    pub fn skip_values(&self, size: usize) -> usize {
+        let level = |(i, level): (usize, &Level)| level.channels * (level.layers + 1) * (size >> i).pow(2);
+        self.levels.iter().enumerate().map(level).sum()
+    }
+
     /// Height and width of a picture must be multiples of this many pixels.
     pub fn multiple(&self) -> usize {
         1 << (self.levels.len() - 1)

@@ -120,6 +120,26 @@ impl UnetConfig {
         }
     }
 
+    /// Number of values that the way down keeps for the way up, for a picture of `size` x `size`.
+    pub fn skip_values(&self, size: usize) -> usize {
+        let mut side = size / self.common().patch;
+        match self {
+            Self::Base(c) => {
+                let level = |(level, blocks): (usize, &usize)| c.channels(level) * (blocks + 1) * (side >> level).pow(2);
+                c.num_res_blocks.iter().enumerate().map(level).sum()
+            }
+            Self::Efficient(c) => {
+                let mut width = c.common.width;
+                let skips = c.blocks.iter().map(|block| {
+                    let skip = std::mem::replace(&mut width, block.channels) * side * side;
+                    side /= block.stride.max(1);
+                    skip
+                });
+                skips.sum()
+            }
+        }
+    }
+
     /// Height and width of a picture must be multiples of this many pixels.
     pub fn multiple(&self) -> usize {
         self.common().patch

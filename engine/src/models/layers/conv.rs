@@ -16,13 +16,13 @@ pub struct Conv2d {
 /// Some of the output channels.
 #[derive(Clone, Debug)]
 enum Part {
-    /// [c_out, c_in, k, k], [c_out]
+    /// [c_out, c_in, k, k], f32 or f16; [c_out], f32
     Device(Tensor<4>, Tensor<1>),
     Host(host::Kernel),
 }
 
 impl Conv2d {
-    /// `parts`: pieces of ([c_out, c_in, k, k], [c_out]), in the order of their channels.
+    /// `parts`: pieces of ([c_out, c_in, k, k], [c_out]), weights f32 or f16, biases f32, in the order of their channels.
     pub fn new(parts: Vec<(Tensor<4>, Tensor<1>)>, stride: usize) -> Self {
         let part = |(weight, bias): (Tensor<4>, Tensor<1>)| match host::Kernel::of(&weight, &bias, stride) {
             Some(kernel) => Part::Host(kernel),

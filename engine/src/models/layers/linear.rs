@@ -1,6 +1,12 @@
-use burn::tensor::{Tensor, module};
+use burn::tensor::{DType, Tensor, module};
 
 use super::host;
+
+/// Weights as they are computed with: f16 at rest becomes f32 for one use.
+pub(super) fn ready<const D: usize>(weights: &Tensor<D>) -> Tensor<D> {
+    let weights = weights.clone();
+    if weights.dtype() == DType::F32 { weights } else { weights.cast(DType::F32) }
+}
 
 /// y = x W + b. W may be split along its output channels where the device cannot bind it whole.
 #[derive(Clone, Debug)]
@@ -9,7 +15,7 @@ pub struct Linear(Weights);
 #[derive(Clone, Debug)]
 enum Weights {
     Device {
-        /// Pieces of [c_in, c_out].
+        /// Pieces of [c_in, c_out], f32 or f16.
         parts: Vec<Tensor<2>>,
         bias: Option<Tensor<1>>,
     },
@@ -17,7 +23,7 @@ enum Weights {
 }
 
 impl Linear {
-    /// `weights`: pieces of [c_in, c_out], in the order of their output channels.
+    /// `weights`: pieces of [c_in, c_out], f32 or f16, in the order of their output channels; `bias` is f32.
     pub fn new(weights: Vec<Tensor<2>>, bias: Option<Tensor<1>>) -> Self {
         if let [weight] = weights.as_slice()
             && let Some(matrix) = host::Matrix::of(weight, bias.as_ref())
@@ -35,9 +41,9 @@ impl Linear {
             Weights::Device { parts, bias } => (parts, bias),
         };
         if let [weight] = parts.as_slice() {
-            return module::linear(x, weight.clone(), bias.clone());
+            return module::linear(x, ready(weight), bias.clone());
         }
-        let y = Tensor::cat(parts.iter().map(|w| module::linear(x.clone(), w.clone(), None)).collect(), D - 1);
+        let y = Tensor::cat(parts.iter().map(|w| module::linear(x.clone(), ready(w), None)).collect(), D - 1);
         match bias {
             Some(bias) => y + bias.clone().unsqueeze(),
             None => y,

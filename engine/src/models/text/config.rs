@@ -140,6 +140,15 @@ impl TextConfig {
         }
     }
 
+    /// Bytes of what is computed for one token at a time: a block's states, projections and inner layer, each once or twice.
+    pub fn activations(&self) -> u64 {
+        let inner = match self {
+            Self::T5(config) => config.d_ff.max(config.num_heads * config.d_kv),
+            Self::Bert(config) => config.intermediate_size,
+        };
+        4 * (6 * self.width() + 3 * inner) as u64
+    }
+
     /// Rows of the token embedding.
     pub fn vocab_size(&self) -> usize {
         match self {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 
-use super::TextError;
+use super::{TextError, Tokens};
 use crate::models::weights::{TensorEntry, WeightError, WeightFiles, to_f32};
 
 /// [vocab_size, width], memory-mapped. T5-XXL's is 32,128 x 4,096: 526 MB in f32, more than many adapters bind, for 77 rows.
@@ -41,11 +41,20 @@ impl EmbeddingTable {
     }
 
     /// # Shapes
-    /// rows of L ids -> [B, L, width]
+    /// rows of L ids -> their embeddings [B, L, width], mask [B, L]
     ///
     /// # Errors
     /// [`TextError::TokenOutOfRange`], [`TextError::Batch`] for rows of several lengths, [`WeightError::NotFinite`].
-    pub(super) fn gather(&self, ids: &[Vec<u32>], device: &Device) -> Result<Tensor<3>, TextError> {
+    pub(super) fn embed(&self, tokens: &Tokens, device: &Device) -> Result<(Tensor<3>, Tensor<2, Bool>), TextError> {
+        if tokens.mask.len() != tokens.ids.len() || tokens.mask.iter().any(|row| row.len() != tokens.length()) {
+            return Err(TextError::Batch);
+        }
+        let embedded = self.gather(&tokens.ids, device)?;
+        let [batch, length, _] = embedded.dims();
+        Ok((embedded, Tensor::from_data(TensorData::new(tokens.mask.concat(), [batch, length]), device)))
+    }
+
+    fn gather(&self, ids: &[Vec<u32>], device: &Device) -> Result<Tensor<3>, TextError> {
         let (batch, length) = (ids.len(), ids.first().map_or(0, Vec::len));
         if length == 0 || ids.iter().any(|row| row.len() != length) {
             return Err(TextError::Batch);

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor};
 
 use super::embedding::EmbeddingTable;
 use super::tokenizer::Padding;
 use super::{BertEncoder, T5Encoder, TextConfig, TextError, TextTokenizer, Tokens};
-use crate::models::weights::{Loader, Params, Progress, WeightError, WeightFiles, WeightSource, find_weights};
+use crate::models::weights::{Counts, Loader, Params, WeightError, WeightFiles, WeightSource, find_weights};
 
 /// What is known of an encoder before it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,12 @@ pub struct TextInfo {
     pub family: &'static str,
     /// Of the encoder; a tied embedding counts once.
     pub parameters: u64,
+    /// Of what is on a device: all but the token embedding.
+    pub counts: Counts,
+    /// Number of parameters of a block, where [`TextModel::stream`] can run them one at a time.
+    pub block: Option<u64>,
+    /// Bytes of what is computed for a token.
+    pub activations: u64,
     /// Types of number in the files, e.g. `F16`.
     pub dtypes: BTreeSet<String>,
     pub file_bytes: u64,
@@ -70,43 +76,69 @@ impl TextModel {
     pub fn info(&self) -> Result<TextInfo, TextError> {
         let loader = Loader::new(WeightSource::Describe, &Device::flex());
         self.network(&loader.root())?;
+        let (width, vocab_size) = (self.config.width(), self.config.vocab_size());
         Ok(TextInfo {
             family: self.family(),
-            parameters: loader.parameters() + (self.config.vocab_size() * self.config.width()) as u64,
+            parameters: loader.parameters() + (vocab_size * width) as u64,
+            counts: loader.counts(),
+            block: self.block_parameters(loader.parameters())?,
+            activations: self.config.activations(),
             dtypes: self.files.dtypes(),
             file_bytes: self.file_bytes(),
             files: self.paths.clone(),
-            width: self.config.width(),
-            vocab_size: self.config.vocab_size(),
+            width,
+            vocab_size,
         })
     }
 
-    /// Reads every tensor but the token embedding, which stays on disk. Weights are f32 on the device, whatever the files hold: T5's
-    /// activations overflow in f16. `max_binding_bytes` is the largest tensor that the device binds; `progress` gets the bytes of each
-    /// tensor as it is read, and may break off.
+    /// BERTs are small: theirs are not run one at a time.
+    fn block_parameters(&self, all: u64) -> Result<Option<u64>, WeightError> {
+        let TextConfig::T5(config) = &self.config else { return Ok(None) };
+        let loader = Loader::new(WeightSource::Describe, &Device::flex());
+        T5Encoder::ends(config, &loader.root())?;
+        Ok((all - loader.parameters()).checked_div(config.num_layers as u64))
+    }
+
+    /// For [`TextModel::load`] and [`TextModel::stream`].
+    pub fn loader(&self, device: &Device) -> Loader<'_> {
+        Loader::new(WeightSource::Files(&self.files), device)
+    }
+
+    /// Reads every tensor but the token embedding, which stays on disk. What is computed is f32, whatever the files hold: T5's activations
+    /// overflow in f16. `loader` is [`TextModel::loader`]'s.
     ///
     /// # Errors
-    /// [`TextError::Weights`]: a tensor is missing, unknown, of another shape or not finite, or `progress` broke off.
-    pub fn load(
-        &self,
-        device: &Device,
-        max_binding_bytes: Option<u64>,
-        progress: &Progress<'_>,
-    ) -> Result<LoadedTextEncoder, TextError> {
-        let loader = Loader::new(WeightSource::Files(&self.files), device)
-            .with_max_binding_bytes(max_binding_bytes)
-            .with_progress(progress);
-        let table = self.claim_embedding(&loader.root())?;
-        let on_disk = loader.parameters();
+    /// [`TextError::Weights`]: a tensor is missing, unknown, of another shape or not finite, or the loader's progress broke off.
+    pub fn load(&self, loader: Loader<'_>) -> Result<LoadedTextEncoder, TextError> {
+        let table = self.table(&loader)?;
+        let device = loader.device().clone();
         let network = self.network(&loader.root())?;
-        let parameters = loader.parameters() - on_disk;
+        let bytes = loader.counts().bytes;
+        loader.finish()?;
+        Ok(LoadedTextEncoder { table, network, bytes, device })
+    }
+
+    /// [`TextModel::load`] and [`LoadedTextEncoder::encode`] with one block in memory at a time; the states are the same. A BERT is
+    /// loaded whole.
+    ///
+    /// # Errors
+    /// As both.
+    pub fn stream(&self, loader: Loader<'_>, tokens: &Tokens) -> Result<TextStates, TextError> {
+        let TextConfig::T5(config) = &self.config else { return self.load(loader)?.encode(tokens) };
+        let (embedded, mask) = self.table(&loader)?.embed(tokens, loader.device())?;
+        let states = T5Encoder::stream(config, &loader.root(), embedded, &mask)?;
+        loader.finish()?;
+        Ok(TextStates { states, mask })
+    }
+
+    /// The token embedding, and no objection to what the encoder has no use for.
+    fn table(&self, loader: &Loader<'_>) -> Result<EmbeddingTable, TextError> {
         loader.ignore(match self.config {
             TextConfig::T5(_) => T5Encoder::is_decoder,
             TextConfig::Bert(_) => BertEncoder::is_extra,
         });
-        loader.finish()?;
-        let table = EmbeddingTable::open(&self.files, table)?;
-        Ok(LoadedTextEncoder { table, network, parameters, device: device.clone() })
+        let name = self.claim_embedding(&loader.root())?;
+        Ok(EmbeddingTable::open(&self.files, name)?)
     }
 
     fn network(&self, root: &Params<'_, '_>) -> Result<Network, WeightError> {
@@ -153,7 +185,7 @@ enum Network {
 pub struct LoadedTextEncoder {
     table: EmbeddingTable,
     network: Network,
-    parameters: u64,
+    bytes: u64,
     device: Device,
 }
 
@@ -167,9 +199,9 @@ pub struct TextStates {
 }
 
 impl LoadedTextEncoder {
-    /// Number of parameters on the device.
-    pub fn parameters(&self) -> u64 {
-        self.parameters
+    /// Bytes of its weights on the device.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// # Shapes
@@ -179,13 +211,8 @@ impl LoadedTextEncoder {
     /// [`TextError::Batch`], [`TextError::TokenOutOfRange`], [`TextError::TooManyTokens`]; [`TextError::Weights`] if a row of the embedding
     /// is not finite.
     pub fn encode(&self, tokens: &Tokens) -> Result<TextStates, TextError> {
-        if tokens.mask.len() != tokens.ids.len() || tokens.mask.iter().any(|row| row.len() != tokens.length()) {
-            return Err(TextError::Batch);
-        }
-        let embedded = self.table.gather(&tokens.ids, &self.device)?;
-        let [batch, length, _] = embedded.dims();
-        let mask = TensorData::new(tokens.mask.concat(), [batch, length]);
-        let mask = Tensor::<2, Bool>::from_data(mask, &self.device);
+        let (embedded, mask) = self.table.embed(tokens, &self.device)?;
+        let length = tokens.length();
         let states = match &self.network {
             Network::T5(encoder) => encoder.forward(embedded, &mask),
             Network::Bert(_, positions) if length > *positions => {
@@ -259,19 +286,6 @@ impl TextEncoder {
             TextConfig::Bert(_) => Padding::Longest,
         };
         self.tokenizer.tokenize(texts, self.max_tokens, padding)
-    }
-
-    /// See [`TextModel::load`].
-    ///
-    /// # Errors
-    /// As [`TextModel::load`].
-    pub fn load(
-        &self,
-        device: &Device,
-        max_binding_bytes: Option<u64>,
-        progress: &Progress<'_>,
-    ) -> Result<LoadedTextEncoder, TextError> {
-        self.model.load(device, max_binding_bytes, progress)
     }
 }
 

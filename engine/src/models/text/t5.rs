@@ -118,10 +118,30 @@ impl FeedForwardLayer {
     }
 }
 
+#[derive(Clone, Debug)]
+struct Block {
+    attention: SelfAttention,
+    dense: FeedForwardLayer,
+}
+
+impl Block {
+    fn load(config: &T5Config, root: &Params<'_, '_>, index: usize) -> Result<Self, WeightError> {
+        let layer = root.at("encoder.block").at(index).at("layer");
+        let dense = FeedForwardLayer::load(config, &layer.at(1))?;
+        Ok(Self { attention: SelfAttention::load(config, &layer.at(0))?, dense })
+    }
+
+    /// # Shapes
+    /// As [`SelfAttention::forward`].
+    fn forward(&self, x: Tensor<3>, bias: &Tensor<3>, mask: &Tensor<2, Bool>) -> Tensor<3> {
+        self.dense.forward(self.attention.forward(x, bias, mask))
+    }
+}
+
 /// Embedded tokens -> states. The embedding itself is not here: its rows are gathered on the host.
 #[derive(Clone, Debug)]
 pub struct T5Encoder {
-    blocks: Vec<(SelfAttention, FeedForwardLayer)>,
+    blocks: Vec<Block>,
     final_norm: RmsNorm,
     /// [buckets, heads] of block 0, which all blocks share.
     relative_attention_bias: Vec<f32>,
@@ -142,15 +162,17 @@ impl T5Encoder {
     /// # Errors
     /// As [`Params::tensor`].
     pub fn load(config: &T5Config, root: &Params<'_, '_>) -> Result<Self, WeightError> {
+        let blocks = (0..config.num_layers).map(|i| Block::load(config, root, i)).collect::<Result<_, _>>()?;
+        Ok(Self { blocks, ..Self::ends(config, root)? })
+    }
+
+    /// All but the blocks.
+    pub(super) fn ends(config: &T5Config, root: &Params<'_, '_>) -> Result<Self, WeightError> {
         let encoder = root.at("encoder");
         let bias = encoder.at("block.0.layer.0.SelfAttention.relative_attention_bias");
-        let block = |i: usize| {
-            let block = encoder.at("block").at(i).at("layer");
-            Ok((SelfAttention::load(config, &block.at(0))?, FeedForwardLayer::load(config, &block.at(1))?))
-        };
         Ok(Self {
             relative_attention_bias: bias.host_values("weight", &[config.relative_attention_num_buckets, config.num_heads])?,
-            blocks: (0..config.num_layers).map(block).collect::<Result<_, WeightError>>()?,
+            blocks: Vec::new(),
             final_norm: RmsNorm::load(&encoder.at("final_layer_norm"), config.d_model, config.layer_norm_epsilon)?,
             config: config.clone(),
         })
@@ -160,8 +182,30 @@ impl T5Encoder {
     /// embedded [B, L, d_model], mask [B, L] (true = a token of the text) -> [B, L, d_model]
     pub fn forward(&self, embedded: Tensor<3>, mask: &Tensor<2, Bool>) -> Tensor<3> {
         let bias = self.position_bias(embedded.dims()[1], &embedded.device());
-        let x = self.blocks.iter().fold(embedded, |x, (attention, dense)| dense.forward(attention.forward(x, &bias, mask)));
+        let x = self.blocks.iter().fold(embedded, |x, block| block.forward(x, &bias, mask));
         self.final_norm.forward(x)
+    }
+
+    /// [`T5Encoder::load`] and [`T5Encoder::forward`] with one block in memory at a time: each is read, run and freed.
+    ///
+    /// # Errors
+    /// As [`Params::tensor`].
+    pub fn stream(
+        config: &T5Config,
+        root: &Params<'_, '_>,
+        embedded: Tensor<3>,
+        mask: &Tensor<2, Bool>,
+    ) -> Result<Tensor<3>, WeightError> {
+        let ends = Self::ends(config, root)?;
+        let device = embedded.device();
+        let bias = ends.position_bias(embedded.dims()[1], &device);
+        let x = (0..config.num_layers).try_fold(embedded, |x, i| {
+            let x = Block::load(config, root, i)?.forward(x, &bias, mask);
+            // The next block is not to be read before this one is done with. A device that fails says so when the states are read.
+            let _ = device.sync();
+            Ok(x)
+        })?;
+        Ok(ends.final_norm.forward(x))
     }
 
     /// # Shapes

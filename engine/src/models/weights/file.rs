@@ -5,6 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
 
@@ -82,6 +84,21 @@ impl WeightFiles {
     /// The tensor's bytes, little-endian, row-major.
     pub fn data(&self, entry: &TensorEntry) -> &[u8] {
         &self.files[entry.file].map[entry.start..entry.end]
+    }
+
+    /// The tensor was read: its pages need not count as this process's memory. The system keeps them for as long as it has room.
+    pub(super) fn release(&self, entry: &TensorEntry) {
+        #[cfg(unix)]
+        {
+            let length = entry.end - entry.start;
+            // SAFETY: a read-only map of a file: pages that are asked for again are read again.
+            let advised =
+                unsafe { self.files[entry.file].map.unchecked_advise_range(UncheckedAdvice::DontNeed, entry.start, length) };
+            // It is a hint: without it the pages go when memory is short.
+            let _ = advised;
+        }
+        #[cfg(not(unix))]
+        let _ = entry;
     }
 
     /// The file that holds `entry`.

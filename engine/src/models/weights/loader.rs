@@ -4,13 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
-use safetensors::tensor::Dtype;
+use burn::tensor::{DType, Device, Tensor};
 
+use super::values::{Values, to_f32};
 use super::{TensorEntry, WeightError, WeightFiles};
 use crate::models::layers::{Conv2d, GroupNorm, LayerNorm, Linear};
+
+/// A GPU's driver holds a second copy of what it was given until it is waited for: not more than this much at a time.
+const UPLOAD_BYTES: u64 = 256 << 20;
 
 /// Where parameters come from.
 #[derive(Clone, Copy, Debug)]
@@ -23,13 +24,28 @@ pub enum WeightSource<'a> {
 /// Told the size in bytes of each tensor as it is read; may break loading off.
 pub type Progress<'a> = dyn Fn(u64) -> ControlFlow<()> + 'a;
 
+/// How much was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Those of linear layers and convolutions, biases not among them.
+    pub matrices: u64,
+    /// Those of the largest of these layers.
+    pub largest: u64,
+    /// Bytes that were given to the device.
+    pub bytes: u64,
+}
+
 /// Hands out each parameter once and remembers which ones were asked for.
 pub struct Loader<'a> {
     source: WeightSource<'a>,
     device: Device,
     /// Largest tensor that the device binds, bytes; larger weights are split along their output channels.
     max_binding_bytes: Option<u64>,
+    half: bool,
     asked: RefCell<BTreeMap<String, Vec<usize>>>,
+    counts: Cell<Counts>,
     ignored: Cell<fn(&str) -> bool>,
     progress: Option<&'a Progress<'a>>,
 }
@@ -46,7 +62,9 @@ impl<'a> Loader<'a> {
             source,
             device: device.clone(),
             max_binding_bytes: None,
+            half: false,
             asked: RefCell::default(),
+            counts: Cell::default(),
             ignored: Cell::new(|_| false),
             progress: None,
         }
@@ -54,6 +72,13 @@ impl<'a> Loader<'a> {
 
     pub fn with_max_binding_bytes(mut self, limit: Option<u64>) -> Self {
         self.max_binding_bytes = limit;
+        self
+    }
+
+    /// Whether the weights of linear layers and convolutions wait as f16, where the device has it and each value is in its range; they are
+    /// computed with as f32 all the same. Everything else stays f32.
+    pub fn with_half(mut self, half: bool) -> Self {
+        self.half = half && self.device.supports_dtype(DType::F16);
         self
     }
 
@@ -74,7 +99,12 @@ impl<'a> Loader<'a> {
 
     /// Number of parameters asked for so far.
     pub fn parameters(&self) -> u64 {
-        self.asked.borrow().values().map(|shape| shape.iter().map(|&n| n as u64).product::<u64>()).sum()
+        self.counts.get().parameters
+    }
+
+    /// What was asked for so far.
+    pub fn counts(&self) -> Counts {
+        self.counts.get()
     }
 
     /// Name and shape of every parameter asked for so far.
@@ -108,6 +138,7 @@ impl<'a> Loader<'a> {
     fn entry(&self, name: &str, shape: &[usize]) -> Result<Option<(&'a WeightFiles, &'a TensorEntry)>, WeightError> {
         let previous = self.asked.borrow_mut().insert(name.to_owned(), shape.to_vec());
         debug_assert!(previous.is_none(), "parameter {name} was asked for twice");
+        self.count(|counts| counts.parameters += product(shape));
         let WeightSource::Files(files) = self.source else { return Ok(None) };
         let entry =
             files.get(name).ok_or_else(|| WeightError::Missing { path: files.path().to_owned(), name: name.to_owned() })?;
@@ -122,17 +153,40 @@ impl<'a> Loader<'a> {
         Ok(Some((files, entry)))
     }
 
+    fn count(&self, change: impl FnOnce(&mut Counts)) {
+        let mut counts = self.counts.get();
+        change(&mut counts);
+        self.counts.set(counts);
+    }
+
     /// The values of a parameter as f32; `None` when describing.
     fn values(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>, WeightError> {
+        match self.read(name, shape, false)? {
+            Some(Values::F32(values)) => Ok(Some(values)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The weights of a linear layer or a convolution, as they are to wait; `None` when describing.
+    fn matrix(&self, name: &str, shape: &[usize]) -> Result<Option<Values>, WeightError> {
+        let size = product(shape);
+        self.count(|counts| {
+            counts.matrices += size;
+            counts.largest = counts.largest.max(size);
+        });
+        self.read(name, shape, self.half)
+    }
+
+    fn read(&self, name: &str, shape: &[usize], half: bool) -> Result<Option<Values>, WeightError> {
         let Some((files, entry)) = self.entry(name, shape)? else { return Ok(None) };
-        let values = to_f32(files.data(entry), entry.dtype).ok_or_else(|| WeightError::Dtype {
-            path: files.path_of(entry).to_owned(),
-            name: name.to_owned(),
-            found: format!("{:?}", entry.dtype),
-        })?;
-        // No early way out, so that it is vectorised.
-        if !values.iter().fold(true, |finite, v| finite & v.is_finite()) {
-            return Err(WeightError::NotFinite { path: files.path_of(entry).to_owned(), name: name.to_owned() });
+        let (path, name) = (|| files.path_of(entry).to_owned(), || name.to_owned());
+        let data = files.data(entry);
+        let values = if half { Values::halved(data, entry.dtype) } else { to_f32(data, entry.dtype).map(Values::F32) };
+        let found = || format!("{:?}", entry.dtype);
+        let values = values.ok_or_else(|| WeightError::Dtype { path: path(), name: name(), found: found() })?;
+        files.release(entry);
+        if !values.are_finite() {
+            return Err(WeightError::NotFinite { path: path(), name: name() });
         }
         match self.progress.map(|progress| progress(entry.bytes() as u64)) {
             Some(ControlFlow::Break(())) => Err(WeightError::Cancelled),
@@ -140,11 +194,18 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn upload<const D: usize>(&self, values: Option<Vec<f32>>, shape: [usize; D]) -> Tensor<D> {
-        match values {
-            Some(values) => Tensor::from_data(TensorData::new(values, shape), &self.device),
-            None => Tensor::<D>::zeros([1; D], &self.device).expand(shape),
+    fn upload<const D: usize>(&self, values: Option<Values>, shape: [usize; D]) -> Tensor<D> {
+        let Some(values) = values else { return Tensor::<D>::zeros([1; D], &self.device).expand(shape) };
+        let width = if matches!(values, Values::F16(_)) { 2 } else { 4 };
+        let before = self.counts.get().bytes;
+        let after = before + width * product(&shape);
+        self.count(|counts| counts.bytes = after);
+        let tensor = values.tensor(shape, &self.device);
+        if before / UPLOAD_BYTES != after / UPLOAD_BYTES {
+            // A device that fails says so when a result is read.
+            let _ = self.device.sync();
         }
+        tensor
     }
 
     /// Into how many pieces of the first axis `rows` x `row_len` values must be split to be bound.
@@ -186,7 +247,7 @@ impl<'l, 'a> Params<'l, 'a> {
     /// [`WeightError`]: missing, another shape, another dtype, not finite.
     pub fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, WeightError> {
         let values = self.loader.values(&self.name(name), &shape)?;
-        Ok(self.loader.upload(values, shape))
+        Ok(self.loader.upload(values.map(Values::F32), shape))
     }
 
     /// The values themselves, row-major, for what stays on the CPU; empty when describing.
@@ -210,12 +271,12 @@ impl<'l, 'a> Params<'l, 'a> {
     /// # Errors
     /// As [`Params::tensor`].
     pub fn linear(&self, c_in: usize, c_out: usize, bias: bool) -> Result<Linear, WeightError> {
-        let values = self.loader.values(&self.name("weight"), &[c_out, c_in])?;
+        let values = self.loader.matrix(&self.name("weight"), &[c_out, c_in])?;
         let bias = if bias { Some(self.tensor("bias", [c_out])?) } else { None };
         let pieces = self.loader.pieces(c_out, c_in);
         let weights = split_rows(c_out, pieces)
             .map(|(from, to)| {
-                let part = values.as_ref().map(|v| transpose(&v[from * c_in..to * c_in], to - from, c_in));
+                let part = values.as_ref().map(|v| v.columns(from, to, c_in));
                 self.loader.upload(part, [c_in, to - from])
             })
             .collect();
@@ -228,12 +289,12 @@ impl<'l, 'a> Params<'l, 'a> {
     /// As [`Params::tensor`].
     pub fn conv2d(&self, c_in: usize, c_out: usize, kernel: usize, stride: usize) -> Result<Conv2d, WeightError> {
         let row = c_in * kernel * kernel;
-        let values = self.loader.values(&self.name("weight"), &[c_out, c_in, kernel, kernel])?;
+        let values = self.loader.matrix(&self.name("weight"), &[c_out, c_in, kernel, kernel])?;
         let bias = self.loader.values(&self.name("bias"), &[c_out])?;
         let parts = split_rows(c_out, self.loader.pieces(c_out, row))
             .map(|(from, to)| {
-                let weight = values.as_ref().map(|v| v[from * row..to * row].to_vec());
-                let bias = bias.as_ref().map(|b| b[from..to].to_vec());
+                let weight = values.as_ref().map(|v| v.rows(from, to, row));
+                let bias = bias.as_ref().map(|b| Values::F32(b[from..to].to_vec()));
                 (self.loader.upload(weight, [to - from, c_in, kernel, kernel]), self.loader.upload(bias, [to - from]))
             })
             .collect();
@@ -257,44 +318,12 @@ impl<'l, 'a> Params<'l, 'a> {
     }
 }
 
+/// Number of values.
+fn product(shape: &[usize]) -> u64 {
+    shape.iter().map(|&n| n as u64).product()
+}
+
 fn split_rows(rows: usize, pieces: usize) -> impl Iterator<Item = (usize, usize)> {
     let step = rows.div_ceil(pieces).max(1);
     (0..rows).step_by(step).map(move |from| (from, (from + step).min(rows)))
-}
-
-/// [rows, columns] -> [columns, rows]: PyTorch keeps linear weights as [out, in], matmul wants [in, out].
-fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    const TILE: usize = 32;
-    let mut out = vec![0.0; values.len()];
-    for r0 in (0..rows).step_by(TILE) {
-        for c0 in (0..columns).step_by(TILE) {
-            for r in r0..(r0 + TILE).min(rows) {
-                for c in c0..(c0 + TILE).min(columns) {
-                    out[c * rows + r] = values[r * columns + c];
-                }
-            }
-        }
-    }
-    out
-}
-
-/// Little-endian bytes -> f32; `None` for a dtype that is not a float of 16 or 32 bits.
-pub(crate) fn to_f32(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
-    let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
-    Some(match dtype {
-        Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        Dtype::F16 => widen(&pairs().map(f16::from_le_bytes).collect::<Vec<_>>()),
-        Dtype::BF16 => widen(&pairs().map(bf16::from_le_bytes).collect::<Vec<_>>()),
-        _ => return None,
-    })
-}
-
-/// A slice at a time: `half` looks for the processor's own conversion at each call.
-fn widen<T>(halves: &[T]) -> Vec<f32>
-where
-    [T]: HalfFloatSliceExt,
-{
-    let mut values = vec![0.0; halves.len()];
-    halves.convert_to_f32_slice(&mut values);
-    values
 }

@@ -4,9 +4,10 @@ mod error;
 mod file;
 mod listing;
 mod loader;
+mod values;
 
 pub use error::WeightError;
 pub use file::{TensorEntry, WeightFiles};
 pub use listing::find_weights;
-pub(crate) use loader::to_f32;
-pub use loader::{Loader, Params, Progress, WeightSource};
+pub use loader::{Counts, Loader, Params, Progress, WeightSource};
+pub(crate) use values::to_f32;

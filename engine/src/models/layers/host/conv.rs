@@ -11,7 +11,7 @@ use super::product::{POSITIONS, QUAD, Tile, VECTORS, multiply};
 use super::transpose::{Rows, transpose};
 use super::vector::Isa;
 use super::window::Geometry;
-use super::{LANES, filled, has_values, host, values};
+use super::{LANES, Source, filled, host, source, values, weights};
 
 /// Values of padded pictures that stay in a core's cache beside the weights.
 const CACHED: usize = 1 << 18;
@@ -28,20 +28,17 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// `None` where the weights do not live on the CPU in f32.
+    /// `None` where the weights do not live on the CPU.
     pub fn of(weight: &Tensor<4>, bias: &Tensor<1>, stride: usize) -> Option<Self> {
-        if !has_values(weight) || !has_values(bias) {
-            return None;
-        }
         let [_, c_in, size, _] = weight.dims();
-        let (weight, bias) = (host(weight.clone()), host(bias.clone()));
-        Some(Self::new(Isa::detect(), values(&weight), values(&bias), c_in, size, stride))
+        let (weight, bias) = (weights(weight)?, weights(bias)?);
+        Some(Self::new(Isa::detect(), source(&weight), values(&bias), [c_in, size, stride]))
     }
 
-    fn new(isa: Isa, weight: &[f32], bias: &[f32], c_in: usize, size: usize, stride: usize) -> Self {
+    fn new(isa: Isa, weight: Source<'_>, bias: &[f32], [c_in, size, stride]: [usize; 3]) -> Self {
         let window = size * size;
-        let at = |channel: usize, tap: usize| weight[(channel * c_in + tap % c_in) * window + tap / c_in];
-        Self { panels: Panels::new(isa, bias.len(), window * c_in, Some(bias), at), c_in, size, stride }
+        let at = |channel: usize, tap: usize| (channel * c_in + tap % c_in) * window + tap / c_in;
+        Self { panels: Panels::new(isa, [bias.len(), window * c_in], weight, Some(bias), at), c_in, size, stride }
     }
 
     /// x * weight + bias.
@@ -127,6 +124,10 @@ impl Job<'_> {
 
     /// Panel `panel` and its neighbour, for rows of the result.
     fn compute(&self, part: &Part<'_>, panel: usize, rows: Range<usize>) {
+        self.panels.with(panel, |weights, bias| self.tiles(part, &Pair { first: panel, weights, bias }, rows));
+    }
+
+    fn tiles(&self, part: &Part<'_>, panel: &Pair<'_>, rows: Range<usize>) {
         let pairs = self.columns == QUAD;
         let mut y = rows.start;
         while y < rows.end {
@@ -145,18 +146,17 @@ impl Job<'_> {
     }
 
     /// `count` positions of the result from (y, x) on.
-    fn tile(&self, part: &Part<'_>, panel: usize, y: usize, x: usize, count: usize) {
+    fn tile(&self, part: &Part<'_>, panel: &Pair<'_>, y: usize, x: usize, count: usize) {
         let (g, pitch) = (&self.g, self.g.pitch());
         let width = self.panels.isa.width();
-        let vectors = VECTORS.min(self.panels.count() - panel);
-        let (weights, bias) = self.panels.from(panel);
+        let vectors = VECTORS.min(self.panels.count() - panel.first);
         let step = g.stride * g.c_in;
         let input = &part.laid[(y * g.stride - part.origin) * pitch + x * step..];
         let mut out = [0.0_f32; LANES * POSITIONS];
         let tile = Tile {
-            weights: weights.as_ptr(),
+            weights: panel.weights.as_ptr(),
             panel: self.panels.taps * width,
-            bias: bias.as_ptr(),
+            bias: panel.bias.as_ptr(),
             input: input.as_ptr(),
             position: step,
             quad: if self.columns == QUAD { g.stride * pitch } else { QUAD * step },
@@ -167,7 +167,7 @@ impl Job<'_> {
             out_stride: vectors * width,
         };
         let plane = self.rows * self.columns;
-        let first = panel * width;
+        let first = panel.first * width;
         let channels = (vectors * width).min(self.panels.channels - first);
         let offset = (part.image * self.panels.channels + first) * plane + y * self.columns + x;
         let from = Rows { first: out.as_ptr(), stride: vectors * width };
@@ -179,6 +179,13 @@ impl Job<'_> {
             transpose(from, Rows { first: self.out.add(offset), stride: plane }, count, channels);
         }
     }
+}
+
+/// Weights and bias of a panel and its neighbour.
+struct Pair<'a> {
+    first: usize,
+    weights: &'a [f32],
+    bias: &'a [f32],
 }
 
 /// Padded rows of one picture.
@@ -243,7 +250,7 @@ mod tests {
             let expected = by_definition(&x, &g, &weight, &bias);
             let mut fused: Option<Vec<f32>> = None;
             for isa in Isa::supported() {
-                let form = Kernel::new(isa, &weight, &bias, c_in, kernel, stride);
+                let form = Kernel::new(isa, Source::F32(&weight), &bias, [c_in, kernel, stride]);
                 let run = |threads| {
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
                     let x = tensor(x.clone(), [batch, c_in, height, width]);

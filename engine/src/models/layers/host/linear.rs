@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::panels::Panels;
 use super::product::{POSITIONS, QUAD, Tile, VECTORS, multiply};
 use super::vector::Isa;
-use super::{LANES, filled, has_values, host, values};
+use super::{LANES, Source, filled, host, source, values, weights};
 
 /// Multiplications of a task worth giving to another thread.
 const WORTH: usize = 1 << 17;
@@ -18,19 +18,16 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// `None` where the weights do not live on the CPU in f32.
+    /// `None` where the weights do not live on the CPU.
     pub fn of(weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> Option<Self> {
-        if !has_values(weight) || bias.is_some_and(|bias| !has_values(bias)) {
-            return None;
-        }
-        let [_, c_out] = weight.dims();
-        let (weight, bias) = (host(weight.clone()), bias.map(|bias| host(bias.clone())));
-        Some(Self::new(Isa::detect(), values(&weight), bias.as_ref().map(values), c_out))
+        let shape = weight.dims();
+        let (weight, bias) = (weights(weight)?, bias.map(|bias| weights(bias).ok_or(())).transpose().ok()?);
+        Some(Self::new(Isa::detect(), source(&weight), bias.as_ref().map(values), shape))
     }
 
-    fn new(isa: Isa, weight: &[f32], bias: Option<&[f32]>, c_out: usize) -> Self {
-        let at = |channel: usize, tap: usize| weight[tap * c_out + channel];
-        Self { panels: Panels::new(isa, c_out, weight.len() / c_out.max(1), bias, at) }
+    fn new(isa: Isa, weight: Source<'_>, bias: Option<&[f32]>, [c_in, c_out]: [usize; 2]) -> Self {
+        let at = |channel: usize, tap: usize| tap * c_out + channel;
+        Self { panels: Panels::new(isa, [c_out, c_in], weight, bias, at) }
     }
 
     /// x W + b.
@@ -55,8 +52,11 @@ impl Matrix {
         let blocks = rows.div_ceil(block);
         let job = Job { panels: &self.panels, x, rows, out };
         let task = |task: usize| {
-            let first = task % blocks * block;
-            (first..(first + block).min(rows)).step_by(POSITIONS).for_each(|row| job.tile(task / blocks * VECTORS, row));
+            let (panel, first) = (task / blocks * VECTORS, task % blocks * block);
+            self.panels.with(panel, |weights, bias| {
+                let last = (first + block).min(rows);
+                (first..last).step_by(POSITIONS).for_each(|row| job.tile(panel, (weights, bias), row));
+            });
         };
         let least = (WORTH / (block * self.panels.taps * LANES).max(1)).max(1);
         (0..pairs * blocks).into_par_iter().with_min_len(least).for_each(task);
@@ -75,10 +75,9 @@ unsafe impl Sync for Job<'_> {}
 
 impl Job<'_> {
     /// Up to [`POSITIONS`] rows from `row` on, the channels of panel `panel` and its neighbour.
-    fn tile(&self, panel: usize, row: usize) {
+    fn tile(&self, panel: usize, (weights, bias): (&[f32], &[f32]), row: usize) {
         let (taps, width, channels) = (self.panels.taps, self.panels.isa.width(), self.panels.channels);
         let vectors = VECTORS.min(self.panels.count() - panel);
-        let (weights, bias) = self.panels.from(panel);
         // Four or eight rows are read: where some are missing, those that are there are copied before zeros.
         let count = POSITIONS.min(self.rows - row);
         let rows = &self.x[row * taps..(row + count) * taps];
@@ -127,7 +126,8 @@ mod tests {
             let weight: Vec<f32> = (0..c_in * c_out).map(|i| (i as f32 * 0.71).cos()).collect();
             let bias: Vec<f32> = (0..c_out).map(|i| i as f32).collect();
             for isa in Isa::supported() {
-                let y = Matrix::new(isa, &weight, Some(&bias), c_out).forward(tensor(x.clone(), [rows, c_in]));
+                let y =
+                    Matrix::new(isa, Source::F32(&weight), Some(&bias), [c_in, c_out]).forward(tensor(x.clone(), [rows, c_in]));
                 for (at, &value) in values(&host(y)).iter().enumerate() {
                     let (row, channel) = (at / c_out, at % c_out);
                     let products = (0..c_in).map(|k| f64::from(x[row * c_in + k]) * f64::from(weight[k * c_out + channel]));

@@ -17,6 +17,7 @@ mod window;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use half::f16;
 
 pub(super) use activation::activate;
 pub(super) use conv::Kernel;
@@ -40,9 +41,33 @@ fn host<const D: usize>(x: Tensor<D>) -> FlexTensor {
     if whole { x } else { x.to_contiguous() }
 }
 
-/// Whether the values of `x` lie in memory one by one: those of a network that is only described do not.
-fn has_values<const D: usize>(x: &Tensor<D>) -> bool {
-    is_host(x) && x.clone().try_into_primitive::<Flex>().is_ok_and(|x| x.storage::<f32>().len() >= x.layout().num_elements())
+/// The values of a contiguous tensor of weights.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+}
+
+/// A layer's weights as the CPU backend holds them. `None` where they do not live on the CPU, or not value by value: those of a network
+/// that is only described.
+fn weights<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
+    if x.device() != Device::flex() {
+        return None;
+    }
+    let x = x.clone().try_into_primitive::<Flex>().ok()?;
+    let count = x.layout().num_elements();
+    let stored = match x.dtype() {
+        DType::F32 => x.storage::<f32>().len(),
+        DType::F16 => x.storage::<f16>().len(),
+        _ => 0,
+    };
+    let whole = x.layout().contiguous_offsets() == Some((0, stored));
+    (stored >= count).then(|| if whole { x } else { x.to_contiguous() })
+}
+
+/// Of a tensor that [`weights`] gave.
+fn source(x: &FlexTensor) -> Source<'_> {
+    if x.dtype() == DType::F16 { Source::F16(x.storage()) } else { Source::F32(x.storage()) }
 }
 
 /// The values of a contiguous tensor.

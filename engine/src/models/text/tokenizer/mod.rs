@@ -5,10 +5,12 @@ mod protobuf;
 mod spiece;
 mod unigram;
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use tokenizers::Tokenizer;
 
@@ -158,9 +160,27 @@ fn cut(ids: &mut Vec<u32>, closing: usize, max: usize) {
     }
 }
 
-/// The tokenizers crate panics on some files that contradict themselves, e.g. a template whose special token is not declared.
+thread_local! {
+    /// Whether a panic of this thread is expected, and becomes an error.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The tokenizers crate panics on some files that contradict themselves, e.g. a template whose special token is not declared. Such a panic is
+/// an error like others and says nothing on stderr.
 fn guarded<T>(work: impl FnOnce() -> Result<T, tokenizers::Error>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let others = take_hook();
+        set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                others(info);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(false);
+    match result {
         Ok(result) => result.map_err(|e| e.to_string()),
         Err(_) => Err("it contradicts itself".into()),
     }
