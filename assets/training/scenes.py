@@ -11,6 +11,7 @@ import json
 import math
 import random
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,7 @@ class Vocabulary:
         for row in rows:
             self.groups.setdefault(row["kind"], {}).setdefault(row["concept"], []).append(row)
         self.names = {kind: sorted(g) for kind, g in self.groups.items()}
+        self.shares = {kind: list(accumulate(self.concepts[n]["weight"] for n in names)) for kind, names in self.names.items()}
         self.colours = index["named_colours"]
         self.backgrounds = index["backgrounds"]
         self.hsv = {k: colorsys.rgb_to_hsv(*(c / 255 for c in v)) for k, v in self.colours.items()}
@@ -105,7 +107,7 @@ def pick_colour(rng, vocabulary, row, wanted=None, least=0.0):
     if wanted:
         return (None if row["colour"] == wanted or not row["recolour"] else wanted), wanted
     if row["recolour"] and rng.random() < max(0.7, least):
-        name = rng.choice(list(vocabulary.colours))
+        name = rng.choice(vocabulary.concepts[row["concept"]]["colours"])
         return (None if name == row["colour"] else name), name
     return None, row["colour"] if rng.random() < 0.35 else None
 
@@ -304,7 +306,7 @@ def _try_scene(rng, vocabulary, choices):
         kind = "flat" if kind == "render" else "render"
     form = choices.get("form") or rng.choices(list(FORMS), list(FORMS.values()))[0]
     style = choices.get("style")
-    first = choices.get("concept") or rng.choice(vocabulary.names[kind])
+    first = choices.get("concept") or rng.choices(vocabulary.names[kind], cum_weights=vocabulary.shares[kind])[0]
     a = thing(rng, vocabulary, kind, first, style, colour=choices.get("colour"))
     style, light = a["row"]["style"], a["row"]["light"]
     others = {"one": 0, "count": 0, "two": 1, "list": rng.randint(2, 3)}[form]

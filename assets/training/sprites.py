@@ -53,8 +53,9 @@ def main_colour(rgba):
         return [0.0, 0.0, 0.0], 0.0, 1.0
     coloured = hsv[(hsv[:, 1] > 0.25) & (hsv[:, 2] > 0.25)]
     grey = 1 - len(coloured) / len(hsv)
-    if len(coloured) < 8:
-        return [0.0, 0.0, float(np.median(hsv[:, 2]))], 0.0, grey
+    if grey > 0.75 or len(coloured) < 8:
+        plain = hsv[(hsv[:, 1] <= 0.25) | (hsv[:, 2] <= 0.25)]
+        return [0.0, 0.0, float(np.median(plain[:, 2]))], 0.0, grey
     bins = np.bincount((coloured[:, 0] * 36).astype(int) % 36, minlength=36)
     smooth = bins + np.roll(bins, 1) + np.roll(bins, -1)
     centre = (np.argmax(smooth) + 0.5) / 36
@@ -67,7 +68,7 @@ def colour_name(hsv, share, grey):
     """The word for a sprite's colour where one is clear, else None."""
     hue, s, v = hsv
     if grey > 0.75:
-        return "white" if v > 0.88 else "black" if v < 0.25 else "gray" if s < 0.1 else None
+        return "white" if v > 0.88 else "black" if v < 0.25 else "gray" if 0.4 < v < 0.8 else None
     if share < 0.6:
         return None
     degrees = hue * 360
@@ -80,6 +81,11 @@ def colour_name(hsv, share, grey):
     if name == "red" and s < 0.55:
         return "pink" if v > 0.8 else None
     return name if s > 0.35 and v > 0.35 else None
+
+
+def sayable(concept, colour):
+    """A colour is said only where it was looked at: of what is recoloured, and of what the table gives a colour of its own."""
+    return colour if concept.get("recolour") or colour in concept.get("own", []) else None
 
 
 def recolourable(concept, share, hsv):
@@ -101,7 +107,7 @@ def describe(icon, concept):
     hsv, share, grey = main_colour(np.asarray(image.crop(box)))
     w, h = box[2] - box[0], box[3] - box[1]
     return {"concept": icon.concept, "set": icon.set, "kind": "flat", "style": icon.set, "svg": icon.key, "webp": None, "shade": None, "light": None,
-            "colour": colour_name(hsv, share, grey), "recolour": recolourable(concept, share, hsv), "hsv": [round(c, 4) for c in hsv],
+            "colour": sayable(concept, colour_name(hsv, share, grey)), "recolour": recolourable(concept, share, hsv), "hsv": [round(c, 4) for c in hsv],
             "rect": square_rect(w / max(w, h), h / max(w, h)), "view": view(box, image.size)}
 
 
@@ -171,17 +177,18 @@ def pack(data):
 
 def index_of(words, rows, extra):
     shown = {row["concept"] for row in rows}
-    concepts = []
-    for c in words["concepts"]:
-        if c["name"] in shown:
-            colours = [r["colour"] for r in rows if r["concept"] == c["name"] and not r["recolour"]]
-            concepts.append({"name": c["name"], "words": c["words"], "group": c["group"], "plural": c.get("plural", vocabulary.plural(c["words"][0])),
-                             "plurals": [c.get("plural", vocabulary.plural(w)) if w == c["name"] else vocabulary.plural(w) for w in c["words"]],
-                             "own_colour": max(set(colours), key=colours.count) if colours else None})
+    concepts = [concept_row(c, words) for c in words["concepts"] if c["name"] in shown]
     styles = {name: s["styles"] for name, s in words["sets"].items()}
     return {"version": 1, "sprites": rows, "concepts": concepts, "styles": {**styles, **extra.get("styles", {})},
             "weights": {name: s["weight"] for name, s in words["sets"].items()}, "lights": extra.get("lights", {}), "base_y": extra.get("base_y"),
             "named_colours": words["named_colours"], "backgrounds": words["backgrounds"]}
+
+
+def concept_row(c, words):
+    plurals = c.get("plurals") or [vocabulary.plural(w) for w in c["words"]]
+    colours = c.get("recolour") or []
+    return {"name": c["name"], "words": c["words"], "group": c["group"], "plural": plurals[0], "plurals": plurals, "weight": c.get("weight", 1),
+            "colours": list(words["named_colours"]) if colours is True else colours, "own_colour": c["own"][0] if c.get("own") else None}
 
 
 # ---------------------------------------------------------------- banks

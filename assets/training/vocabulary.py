@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TABLE = Path(__file__).resolve().parent / "vocabulary.json"
+# These sets name their drawings in their own way: only those that the table names for them are used.
+BY_HAND = ("flat-color-icons", "streamline-ultimate-color", "streamline-freehand-color")
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,27 @@ def iconify(folder):
     return {name: svg(icon) for name, icon in pack["icons"].items()}
 
 
+def icon_names(set_name, names):
+    """The names under which a set may have a drawing: "set:name" is for that set alone; some sets number their variants or leave out hyphens."""
+    for name in names:
+        only, colon, own = name.partition(":")
+        if colon:
+            if only == set_name:
+                yield own
+        elif set_name not in BY_HAND:
+            yield from (name, name.replace("-", ""), f"{name}-1")
+
+
 def icons(data, words=None):
-    """Every icon the table asks for and a set has; one per concept and set (the first name that exists)."""
+    """Every icon the table asks for and a set has; one per concept and set, the first name that exists (all of those in `every`)."""
     words = words or table()
     found = []
     for set_name in words["sets"]:
         drawings = iconify(data / "src" / set_name)
         for concept in words["concepts"]:
-            for name in concept["icons"]:
-                if name in drawings:
-                    found.append(Icon(concept["name"], set_name, name, drawings[name]))
-                    break
+            here = [n for n in dict.fromkeys(icon_names(set_name, concept["icons"])) if n in drawings]
+            for name in here[:len(here) if concept.get("every") else 1]:
+                found.append(Icon(concept["name"], set_name, name, drawings[name]))
     return found
 
 
