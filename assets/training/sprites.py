@@ -14,6 +14,7 @@ import lzma
 import math
 import random
 import re
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def main_colour(rgba):
     grey = 1 - len(coloured) / len(hsv)
     if grey > 0.75 or len(coloured) < 8:
         plain = hsv[(hsv[:, 1] <= 0.25) | (hsv[:, 2] <= 0.25)]
-        return [0.0, 0.0, float(np.median(plain[:, 2]))], 0.0, grey
+        return [0.0, *map(float, np.median(plain[:, 1:], axis=0))], 0.0, grey
     bins = np.bincount((coloured[:, 0] * 36).astype(int) % 36, minlength=36)
     smooth = bins + np.roll(bins, 1) + np.roll(bins, -1)
     centre = (np.argmax(smooth) + 0.5) / 36
@@ -68,7 +69,7 @@ def colour_name(hsv, share, grey):
     """The word for a sprite's colour where one is clear, else None."""
     hue, s, v = hsv
     if grey > 0.75:
-        return "white" if v > 0.88 else "black" if v < 0.25 else "gray" if 0.4 < v < 0.8 else None
+        return "white" if v > 0.88 and s < 0.08 else "black" if v < 0.25 else "gray" if 0.4 < v < 0.8 and s < 0.12 else None
     if share < 0.6:
         return None
     degrees = hue * 360
@@ -78,8 +79,10 @@ def colour_name(hsv, share, grey):
                         (258, None), (292, "purple"), (305, None), (342, "pink"), (350, None), (361, "red")):
         if degrees < limit:
             break
-    if name == "red" and s < 0.55:
-        return "pink" if v > 0.8 else None
+    if name == "red" and s < 0.55 or name == "pink" and (s > 0.75 or v < 0.75):
+        return "pink" if v > 0.85 and s < 0.55 else None
+    if name == "orange" and (s < 0.6 or v < 0.8):
+        return None
     return name if s > 0.35 and v > 0.35 else None
 
 
@@ -98,17 +101,27 @@ def recolourable(concept, share, hsv):
 def describe(icon, concept):
     """The index's row for one drawing, or None if nothing of it is visible."""
     try:
-        image = draw(icon.svg, PROBE)
+        image = draw(icon.svg, PROBE) if icon.svg else Image.open(icon.file).convert("RGBA")
     except ValueError:
         return None
     box = visible(image)
-    if box is None or max(box[2] - box[0], box[3] - box[1]) < PROBE // 4:
+    if box is None or max(box[2] - box[0], box[3] - box[1]) < max(image.size) // 4:
         return None
-    hsv, share, grey = main_colour(np.asarray(image.crop(box)))
+    pixels = np.asarray(image.crop(box))
+    hsv, share, grey = main_colour(pixels)
     w, h = box[2] - box[0], box[3] - box[1]
-    return {"concept": icon.concept, "set": icon.set, "kind": "flat", "style": icon.set, "svg": icon.key, "webp": None, "shade": None, "light": None,
+    if framed(pixels, concept):
+        return None
+    return {"concept": icon.concept, "set": icon.set, "kind": "flat", "style": icon.set, "svg": icon.key if icon.svg else None,
+            "webp": None if icon.svg else f"{icon.set}/{icon.file.name}", "shade": None, "light": None,
             "colour": sayable(concept, colour_name(hsv, share, grey)), "recolour": recolourable(concept, share, hsv), "hsv": [round(c, 4) for c in hsv],
             "rect": square_rect(w / max(w, h), h / max(w, h)), "view": view(box, image.size)}
+
+
+def framed(pixels, concept):
+    """Whether a drawing of something outdoors is a whole picture with a background of its own."""
+    h, w = pixels.shape[:2]
+    return concept["group"] in ("place", "vehicle", "sky", "plant") and abs(w - h) < 0.06 * w and (pixels[..., 3] > 128).mean() > 0.94
 
 
 def square_rect(w, h):
@@ -119,6 +132,12 @@ def square_rect(w, h):
 def view(box, size):
     """The visible part in units of the drawing's longest side, for cropping at any size."""
     return [round(v / max(size), 4) for v in box]
+
+
+def well_shown(rows, words, least=0.7):
+    """Leaves out what only the line drawings show."""
+    good = {r["concept"] for r in rows if words["sets"][r["set"]]["weight"] > least}
+    return [r for r in rows if r["concept"] in good]
 
 
 def hold_out(rows, seed=4):
@@ -132,20 +151,42 @@ def hold_out(rows, seed=4):
         left[row["concept"]] -= row["heldout"]
 
 
-def merge_renders(folder, rows):
-    """Adds the path-traced sprites that the index fragment `renders.json` lists -> its other fields."""
+def merge_renders(folder, rows, words):
+    """Adds the path-traced sprites that the index fragment `renders.json` lists, and the concepts that only they show -> its other fields."""
     path = folder / "renders.json"
     if not path.exists():
         return {}
     fragment = json.loads(path.read_text())
+    own = {c["name"]: c for c in fragment["concepts"]}
+    drawn = {r["concept"] for r in rows}
     for row in fragment["sprites"]:
         image = Image.open(folder / row["webp"]).convert("RGBA")
-        box = visible(image)
-        hsv, share, grey = main_colour(np.asarray(image.crop(box)))
-        row = {**row, "hsv": [round(c, 4) for c in hsv], "rect": view(box, image.size)}
-        row.setdefault("colour", colour_name(hsv, share, grey))
-        rows.append(row)
+        hsv, share, grey = main_colour(np.asarray(image))
+        concept = same_concept(row["concept"], words)
+        if concept not in drawn and row["concept"] in own:
+            concept = adopt(own[row["concept"]], concept, words)
+            drawn.add(concept)
+        row = {**row, "concept": concept, "hsv": [round(c, 4) for c in hsv], "rect": view(visible(image), image.size)}
+        rows.append({**row, "colour": row["colour"] if row["recolour"] else None})
     return {k: v for k, v in fragment.items() if k != "sprites"}
+
+
+def same_concept(name, words):
+    """The table's name for what the renders call `name`: by its own list, by name, or by synonym."""
+    name = words["renders"].get(name, name)
+    names = {c["name"] for c in words["concepts"]}
+    return name if name in names else next((c["name"] for c in words["concepts"] if name in c["words"]), name)
+
+
+def adopt(concept, name, words):
+    """Puts a concept of the renders into the table (or over one there that no drawing shows)."""
+    words["concepts"] = [c for c in words["concepts"] if c["name"] != name]
+    plurals = [concept["plural"]] + [vocabulary.plural(w) for w in concept["words"][1:]]
+    taken = {w for c in words["concepts"] for w in c["words"]}
+    keep = [k for k, w in enumerate(concept["words"]) if w not in taken] or [0]
+    words["concepts"].append({"name": name, "group": concept["group"], "words": [concept["words"][k] for k in keep], "plurals": [plurals[k] for k in keep],
+                              "recolour": concept["recolour"], "weight": 1})
+    return name
 
 
 def minified(svg):
@@ -154,21 +195,31 @@ def minified(svg):
     return re.sub(r"\d+\.\d{4,}", lambda m: f"{float(m[0]):.3f}".rstrip("0").rstrip("."), svg)
 
 
-def pack(data):
+def _describe(task):
+    return describe(*task)
+
+
+def pack(data, jobs=1):
     folder = data / "pack"
     folder.mkdir(parents=True, exist_ok=True)
     words = vocabulary.table()
     by_name = {c["name"]: c for c in words["concepts"]}
     icons = vocabulary.icons(data, words)
-    rows = [r for r in (describe(i, by_name[i.concept]) for i in icons) if r]
+    with ProcessPoolExecutor(jobs) as pool:
+        rows = [r for r in pool.map(_describe, [(i, by_name[i.concept]) for i in icons], chunksize=64) if r]
+    rows = well_shown(rows, words)
     hold_out(rows)
-    extra = merge_renders(folder, rows)
+    extra = merge_renders(folder, rows, words)
     rows = [{"id": k, **row} for k, row in enumerate(rows)]
     wanted = {row["svg"] for row in rows}
     with lzma.open(folder / "svg.jsonl.xz", "wt", preset=9 | lzma.PRESET_EXTREME) as f:
         for icon in icons:
             if icon.key in wanted:
                 f.write(json.dumps([icon.key, minified(icon.svg)], ensure_ascii=False) + "\n")
+    for icon in (i for i in icons if i.file):
+        target = folder / icon.set / icon.file.name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(icon.file, target)
     index = index_of(words, rows, extra)
     (folder / "index.json").write_text(json.dumps(index, separators=(",", ":"), ensure_ascii=False))
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
@@ -177,16 +228,16 @@ def pack(data):
 
 def index_of(words, rows, extra):
     shown = {row["concept"] for row in rows}
-    concepts = [concept_row(c, words) for c in words["concepts"] if c["name"] in shown]
+    concepts = [concept_row(c, words, rows) for c in words["concepts"] if c["name"] in shown]
     styles = {name: s["styles"] for name, s in words["sets"].items()}
     return {"version": 1, "sprites": rows, "concepts": concepts, "styles": {**styles, **extra.get("styles", {})},
             "weights": {name: s["weight"] for name, s in words["sets"].items()}, "lights": extra.get("lights", {}), "base_y": extra.get("base_y"),
             "named_colours": words["named_colours"], "backgrounds": words["backgrounds"]}
 
 
-def concept_row(c, words):
+def concept_row(c, words, rows):
     plurals = c.get("plurals") or [vocabulary.plural(w) for w in c["words"]]
-    colours = c.get("recolour") or []
+    colours = c.get("recolour") or any(r["recolour"] for r in rows if r["concept"] == c["name"]) or []
     return {"name": c["name"], "words": c["words"], "group": c["group"], "plural": plurals[0], "plurals": plurals, "weight": c.get("weight", 1),
             "colours": list(words["named_colours"]) if colours is True else colours, "own_colour": c["own"][0] if c.get("own") else None}
 
@@ -203,25 +254,31 @@ def fitted(image, side):
     return out
 
 
-def drawing_pixels(row, svg, sides):
-    """One drawing for several banks: rendered once at twice the largest size wanted (resvg's edges are coarse), then shrunk."""
+def drawing_pixels(row, svg, side):
+    """One drawing, rendered at twice the size wanted (resvg's edges are coarse), then shrunk."""
     box = row["view"]
     span = max(box[2] - box[0], box[3] - box[1])
-    full = math.ceil(min(2048, max(sides) * (2 if max(sides) < 512 else 1) / span))
+    full = math.ceil(min(2048, side * (2 if side < 512 else 1) / span))
     image = draw(svg, full)
-    image = image.crop([round(v * full) for v in box])
-    return [np.asarray(fitted(image, s)) for s in sides]
+    return np.asarray(fitted(image.crop([round(v * full) for v in box]), side))
 
 
-def render_pixels(row, folder, sides):
-    """A path-traced sprite keeps its canvas: its shade map has the same frame."""
+def picture_pixels(row, folder, side):
+    """A drawing that comes as pixels."""
     image = Image.open(folder / row["webp"]).convert("RGBA")
-    return [np.asarray(fitted(image, s)) for s in sides]
+    return np.asarray(fitted(image.crop([round(v * max(image.size)) for v in row["view"]]), side))
+
+
+def render_pixels(row, folder, side):
+    """A path-traced sprite keeps its canvas: its shade map has the same frame."""
+    return np.asarray(fitted(Image.open(folder / row["webp"]).convert("RGBA"), side))
 
 
 def _work(task):
-    row, svg, folder, sides = task
-    return row["id"], (drawing_pixels(row, svg, sides) if svg else render_pixels(row, folder, sides))
+    j, row, svg, folder, side = task
+    if svg:
+        return j, drawing_pixels(row, svg, side)
+    return j, (render_pixels if row["kind"] == "render" else picture_pixels)(row, folder, side)
 
 
 def large_ids(rows, count=LARGE_CONCEPTS, seed=5):
@@ -229,34 +286,56 @@ def large_ids(rows, count=LARGE_CONCEPTS, seed=5):
     rng = random.Random(seed)
     groups = {}
     for row in rows:
-        if row["kind"] == "flat" and not row["heldout"]:
+        if row["svg"] and not row["heldout"]:
             groups.setdefault(row["concept"], []).append(row["id"])
     names = sorted(groups)
     rng.shuffle(names)
     return sorted(rng.choice(groups[n]) for n in names[:count])
 
 
-def rasterise(data, jobs=1, sides=(64, 256, 1024), limit=None):
+def key(row):
+    return row["svg"] or row["webp"]
+
+
+def old_rows(out, side):
+    """The bank that is there already and where in it each drawing lies: a grown pack needs only its new drawings rendered."""
+    names = out / f"{side}.keys.json"
+    if not names.exists():
+        return None, {}
+    return np.load(out / f"{side}.npy"), {k: j for j, k in enumerate(json.loads(names.read_text()))}
+
+
+def rasterise(data, jobs=1, sides=(64, 256, 1024)):
+    """Makes the banks of these sides from DIR/pack; drawings of a bank already there are kept (delete it where a drawing itself changed)."""
     folder, out = data / "pack", data / "banks"
     out.mkdir(parents=True, exist_ok=True)
-    rows = json.loads((folder / "index.json").read_text())["sprites"][:limit]
+    rows = json.loads((folder / "index.json").read_text())["sprites"]
     with lzma.open(folder / "svg.jsonl.xz", "rt") as f:
         svgs = dict(json.loads(line) for line in f)
-    small = [s for s in sides if s < 1024]
-    plans = [(small, [r["id"] for r in rows])] if small else []
-    plans += [([1024], large_ids(rows))] if 1024 in sides else []
-    by_id = {r["id"]: r for r in rows}
     with ProcessPoolExecutor(jobs) as pool:
-        for group, ids in plans:
-            banks = [np.lib.format.open_memmap(out / f"{s}.npy", "w+", np.uint8, (len(ids), SPRITE[s], SPRITE[s], 4)) for s in group]
-            place = {k: j for j, k in enumerate(ids)}
-            tasks = [(by_id[k], svgs.get(by_id[k]["svg"]), folder, [SPRITE[s] for s in group]) for k in ids]
-            for k, pictures in pool.map(_work, tasks, chunksize=8):
-                for bank, picture in zip(banks, pictures):
-                    bank[place[k]] = picture
-            for s in group:
-                np.save(out / f"{s}.ids.npy", np.array(ids, np.int64))
+        for side in sides:
+            ids = set(large_ids(rows)) if side == 1024 else {r["id"] for r in rows}
+            fill(pool, [r for r in rows if r["id"] in ids], svgs, folder, out, side)
     write_shades(folder, rows, out)
+
+
+def fill(pool, rows, svgs, folder, out, side):
+    """One bank: what the old one has is copied, the rest rendered; written beside and moved into place, so that it is never half new."""
+    old, place = old_rows(out, side)
+    path = out / f"{side}.new.npy"
+    bank = np.lib.format.open_memmap(path, "w+", np.uint8, (len(rows), SPRITE[side], SPRITE[side], 4))
+    todo = []
+    for j, row in enumerate(rows):
+        if key(row) in place:
+            bank[j] = old[place[key(row)]]
+        else:
+            todo.append((j, row, svgs.get(row["svg"]), folder, SPRITE[side]))
+    for j, picture in pool.map(_work, todo, chunksize=8):
+        bank[j] = picture
+    bank.flush()
+    path.replace(out / f"{side}.npy")
+    np.save(out / f"{side}.ids.npy", np.array([r["id"] for r in rows], np.int64))
+    (out / f"{side}.keys.json").write_text(json.dumps([key(r) for r in rows]))
 
 
 def write_shades(folder, rows, out):
@@ -277,7 +356,7 @@ def main():
     ap.add_argument("--sides", type=int, nargs="+", default=[64, 256, 1024])
     a = ap.parse_args()
     start = time.time()
-    pack(a.data) if a.what == "pack" else rasterise(a.data, a.jobs, a.sides)
+    pack(a.data, a.jobs) if a.what == "pack" else rasterise(a.data, a.jobs, a.sides)
     print(f"{a.what}: {time.time() - start:.0f} s")
 
 

@@ -4,6 +4,7 @@
 """
 import argparse
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,12 @@ BY_HAND = ("flat-color-icons", "streamline-ultimate-color", "streamline-freehand
 
 @dataclass(frozen=True)
 class Icon:
-    """One drawing of one concept: its set, its name there and its SVG text."""
+    """One drawing of one concept: its set, its name there and its SVG text, or the file of its pixels."""
     concept: str
     set: str
     name: str
-    svg: str
+    svg: str | None = None
+    file: Path | None = None
 
     @property
     def key(self):
@@ -56,6 +58,25 @@ def iconify(folder):
     return {name: svg(icon) for name, icon in pack["icons"].items()}
 
 
+def slug(label):
+    """An emoji's label as the icon sets spell it: "t-rex", "jack-o-lantern"."""
+    return re.sub(r"[^a-z0-9]+", "-", label.lower().replace("’", "").replace("'", "").replace("&", "and")).strip("-")
+
+
+def emoji_files(data):
+    """The 3D emoji: name (as in the other sets) -> file. Their own names are code points; emojibase says which is which."""
+    folder = data / "src" / "fluent-emoji-3d" / "package" / "assets"
+    labels = json.loads((data / "src" / "emojibase-data" / "package" / "en" / "data.json").read_text())
+    found = {}
+    for entry in labels:
+        code = entry["hexcode"].lower()
+        for name in (code, code.replace("-fe0f", ""), f"{code}-fe0f"):
+            if (folder / f"{name}.webp").exists():
+                found[slug(entry["label"])] = folder / f"{name}.webp"
+                break
+    return found
+
+
 def icon_names(set_name, names):
     """The names under which a set may have a drawing: "set:name" is for that set alone; some sets number their variants or leave out hyphens."""
     for name in names:
@@ -72,11 +93,14 @@ def icons(data, words=None):
     words = words or table()
     found = []
     for set_name in words["sets"]:
-        drawings = iconify(data / "src" / set_name)
+        files = set_name == "fluent-emoji-3d"
+        drawings = emoji_files(data) if files else iconify(data / "src" / set_name)
         for concept in words["concepts"]:
+            if set_name in concept.get("not_in", []):
+                continue
             here = [n for n in dict.fromkeys(icon_names(set_name, concept["icons"])) if n in drawings]
             for name in here[:len(here) if concept.get("every") else 1]:
-                found.append(Icon(concept["name"], set_name, name, drawings[name]))
+                found.append(Icon(concept["name"], set_name, name, **{"file" if files else "svg": drawings[name]}))
     return found
 
 
