@@ -1,6 +1,7 @@
 """Packs the drawings into DIR/pack (small enough to be carried to another machine) and makes banks of pixels from it there.
 
     python sprites.py pack [--data DIR]                  # needs what fetch.py fetched, and DIR/pack/renders where rendered
+    python sprites.py merge [--data DIR]                 # takes new renders into that pack
     python sprites.py rasterise [--data DIR] [--jobs N]  # needs DIR/pack only
 
 A bank holds every sprite cropped to what is visible, its longest side filling a square of 128 (for pictures of 64), 256 (256) or 768 pixels
@@ -160,6 +161,9 @@ def merge_renders(folder, rows, words):
     own = {c["name"]: c for c in fragment["concepts"]}
     drawn = {r["concept"] for r in rows}
     for row in fragment["sprites"]:
+        if not (folder / row["webp"]).exists():
+            print(f"{row['webp']}: listed in renders.json, but not there; left out")
+            continue
         image = Image.open(folder / row["webp"]).convert("RGBA")
         hsv, share, grey = main_colour(np.asarray(image))
         concept = same_concept(row["concept"], words)
@@ -181,7 +185,7 @@ def same_concept(name, words):
 def adopt(concept, name, words):
     """Puts a concept of the renders into the table (or over one there that no drawing shows)."""
     words["concepts"] = [c for c in words["concepts"] if c["name"] != name]
-    plurals = [concept["plural"]] + [vocabulary.plural(w) for w in concept["words"][1:]]
+    plurals = concept.get("plurals") or [concept["plural"]] + [vocabulary.plural(w) for w in concept["words"][1:]]
     taken = {w for c in words["concepts"] for w in c["words"]}
     keep = [k for k, w in enumerate(concept["words"]) if w not in taken] or [0]
     words["concepts"].append({"name": name, "group": concept["group"], "words": [concept["words"][k] for k in keep], "plurals": [plurals[k] for k in keep],
@@ -200,6 +204,7 @@ def _describe(task):
 
 
 def pack(data, jobs=1):
+    """Measures every drawing and writes DIR/pack."""
     folder = data / "pack"
     folder.mkdir(parents=True, exist_ok=True)
     words = vocabulary.table()
@@ -209,21 +214,36 @@ def pack(data, jobs=1):
         rows = [r for r in pool.map(_describe, [(i, by_name[i.concept]) for i in icons], chunksize=64) if r]
     rows = well_shown(rows, words)
     hold_out(rows)
-    extra = merge_renders(folder, rows, words)
-    rows = [{"id": k, **row} for k, row in enumerate(rows)]
-    wanted = {row["svg"] for row in rows}
+    write_drawings(folder, icons, {key(row) for row in rows})
+    write_index(folder, words, rows)
+
+
+def write_drawings(folder, icons, wanted):
     with lzma.open(folder / "svg.jsonl.xz", "wt", preset=9 | lzma.PRESET_EXTREME) as f:
         for icon in icons:
-            if icon.key in wanted:
+            if icon.svg and icon.key in wanted:
                 f.write(json.dumps([icon.key, minified(icon.svg)], ensure_ascii=False) + "\n")
     for icon in (i for i in icons if i.file):
         target = folder / icon.set / icon.file.name
         target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(icon.file, target)
+        if f"{icon.set}/{icon.file.name}" in wanted:
+            shutil.copyfile(icon.file, target)
+
+
+def merge(data):
+    """Takes renders made since into a pack that is there, without measuring the drawings again."""
+    index = json.loads((data / "pack" / "index.json").read_text())
+    write_index(data / "pack", vocabulary.table(), [r for r in index["sprites"] if r["kind"] == "flat"])
+
+
+def write_index(folder, words, rows):
+    extra = merge_renders(folder, rows, words)
+    rows = [{**row, "id": k} for k, row in enumerate(rows)]
     index = index_of(words, rows, extra)
     (folder / "index.json").write_text(json.dumps(index, separators=(",", ":"), ensure_ascii=False))
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-    print(f"{len(rows)} sprites of {len(index['concepts'])} concepts, pack of {size / 1e6:.1f} MB")
+    renders = sum(r["kind"] == "render" for r in rows)
+    print(f"{len(rows)} sprites ({renders} rendered) of {len(index['concepts'])} concepts, pack of {size / 1e6:.1f} MB")
 
 
 def index_of(words, rows, extra):
@@ -350,13 +370,13 @@ def main():
     import time
 
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", choices=["pack", "rasterise"])
+    ap.add_argument("what", choices=["pack", "merge", "rasterise"])
     ap.add_argument("--data", type=Path, default=Path("/work/data4"))
     ap.add_argument("--jobs", type=int, default=1)
     ap.add_argument("--sides", type=int, nargs="+", default=[64, 256, 1024])
     a = ap.parse_args()
     start = time.time()
-    pack(a.data, a.jobs) if a.what == "pack" else rasterise(a.data, a.jobs, a.sides)
+    {"pack": lambda: pack(a.data, a.jobs), "merge": lambda: merge(a.data), "rasterise": lambda: rasterise(a.data, a.jobs, a.sides)}[a.what]()
     print(f"{a.what}: {time.time() - start:.0f} s")
 
 
