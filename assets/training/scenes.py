@@ -22,6 +22,7 @@ NUMBERS = {2: ("two", "2", "a pair of"), 3: ("three", "3"), 4: ("four", "4")}
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 SAID = {"left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"), "above": ("above",), "below": ("below", "under")}
 PALE = ((252, 252, 252), (252, 252, 252), (250, 246, 236), (232, 242, 250), (250, 238, 242), (238, 246, 236), (240, 238, 248))
+NATURAL = ("light blue", "green")  # a sky and a ground to meet more often
 MARGIN = 0.02
 MAX_OBJECTS = 4
 FIELDS = ("sprite", "cx", "cy", "side", "flip", "angle", "recolour", "gain", "alive")
@@ -48,11 +49,12 @@ class Vocabulary:
 
     @classmethod
     def load(cls, data, side=64, heldout=False):
-        """Sprites trained on, or (heldout=True) only those never trained on; side=1024: those in that bank."""
+        """Sprites trained on, or (heldout=True) only those never trained on, that the bank for pictures of this side has."""
         index = json.loads((Path(data) / "pack" / "index.json").read_text())
         rows = index["sprites"]
-        if side == 1024:
-            known = set(np.load(Path(data) / "banks" / "1024.ids.npy").tolist())
+        bank = Path(data) / "banks" / f"{side}.ids.npy"
+        if bank.exists():
+            known = set(np.load(bank).tolist())
             rows = [r for r in rows if r["id"] in known]
         return cls.of(index, [r for r in rows if r["heldout"] == heldout])
 
@@ -66,6 +68,7 @@ class Vocabulary:
         self.shares = {kind: list(accumulate(self.concepts[n]["weight"] for n in names)) for kind, names in self.names.items()}
         self.colours = index["named_colours"]
         self.backgrounds = index["backgrounds"]
+        self.airy = {c["name"] for c in index["concepts"] if c["group"] == "sky"}
         self.hsv = {k: colorsys.rgb_to_hsv(*(c / 255 for c in v)) for k, v in self.colours.items()}
         self.weights = index["weights"]
         return self
@@ -118,6 +121,17 @@ def thing(rng, vocabulary, kind, concept, style=None, light=None, colour=None):
     recolour, said = pick_colour(rng, vocabulary, row, colour)
     noun, nouns = noun_of(rng, vocabulary.concepts[concept])
     return {"row": row, "recolour": recolour, "said": said, "noun": noun, "nouns": nouns, "concept": concept}
+
+
+def bare(t):
+    """Whether a noun takes no article: "jeans", "bread" (two of them: "loaves of bread"), "lightning" ("lightning bolts")."""
+    noun, nouns = t["noun"], t["nouns"]
+    return noun == nouns and noun.endswith("s") or " of " in nouns and " of " not in noun or nouns.startswith(noun + " ")
+
+
+def a_named(t, size=None):
+    words = named(t, size)
+    return words if bare(t) else article(words)
 
 
 def named(t, size=None, many=False):
@@ -183,38 +197,44 @@ def one_place(rng, vocabulary, things, size_word):
     return [put(things[0], rng.gauss(0.5, spread), rng.gauss(0.52, spread), size, rng, vocabulary)]
 
 
-def row_places(rng, vocabulary, things):
-    """Things side by side, or four in two rows."""
+def fitting(t, width, tallest):
+    """The size at which a thing is at most so wide and so tall."""
+    w, h = extent(t["row"], 1.0)
+    return min(width / w, tallest / h)
+
+
+def row_places(rng, vocabulary, things, render):
+    """Things side by side, or three and four in two rows (rendered things stand on one floor: the back row little higher than the front row)."""
     n = len(things)
-    if n == 4 and rng.random() < 0.6:
-        cells = [(x, y) for y in (0.29, 0.73) for x in (0.28, 0.72)]
-        size = rng.uniform(0.3, 0.39)
-    elif n == 3 and rng.random() < 0.4:
-        cells = [(0.28, 0.3), (0.72, 0.3), (0.5, 0.73)]
-        if rng.random() < 0.5:
-            cells = [(x, 1 - y) for x, y in cells]
-        size = rng.uniform(0.3, 0.39)
+    if n > 2 and rng.random() < (0.5 if render else 0.85):
+        top, low = (0.4, 0.66) if render else (0.28, 0.73)
+        cells = [(0.27, top), (0.73, top), (0.27, low), (0.73, low)] if n == 4 else [(0.28, top), (0.72, top), (0.5, low)]
+        if n == 3 and rng.random() < 0.5:
+            cells = [(0.5, top), (0.28, low), (0.72, low)]
+        width, tallest = rng.uniform(0.34, 0.43), 0.26 if render else rng.uniform(0.34, 0.43)
     else:
-        cells = [((k + 0.5) / n, 0.52) for k in range(n)]
-        size = rng.uniform(0.78, 0.92) / n
+        cells = [((k + 0.5) / n, 0.55) for k in range(n)]
+        width, tallest = rng.uniform(0.8, 0.93) / n, 0.55
     rng.shuffle(cells)
-    jitter = 0.03
-    return [put(t, x + rng.uniform(-jitter, jitter), y + rng.uniform(-jitter, jitter), size * rng.uniform(0.93, 1.0), rng, vocabulary)
+    jitter = 0.025
+    return [put(t, x + rng.uniform(-jitter, jitter), y + rng.uniform(-jitter, jitter), fitting(t, width, tallest) * rng.uniform(0.92, 1.0), rng, vocabulary)
             for t, (x, y) in zip(things, cells)]
 
 
 def related_places(rng, vocabulary, things, relation):
     """The first thing stands so to the second: centres differ by more along the axis than across it."""
-    size = [rng.uniform(0.36, 0.46) for _ in things]
+    along, other = rng.uniform(0.37, 0.45), 0.62
     a, b = 0.5 - rng.uniform(0.21, 0.26), 0.5 + rng.uniform(0.21, 0.26)
     across = [rng.uniform(0.42, 0.6) for _ in things]
     if relation in ("right of", "below"):
         a, b = b, a
     if relation in ("left of", "right of"):
         spots = [(a, across[0]), (b, across[1])]
+        size = [fitting(t, along, other) for t in things]
     else:
         spots = [(across[0], a), (across[1], b)]
-    return [put(t, x, y, s, rng, vocabulary) for t, (x, y), s in zip(things, spots, size)]
+        size = [fitting(t, other, along) for t in things]
+    return [put(t, x, y, s * rng.uniform(0.9, 1.0), rng, vocabulary) for t, (x, y), s in zip(things, spots, size)]
 
 
 def places(rng, vocabulary, things, relation, size_word, back, kind):
@@ -225,9 +245,10 @@ def places(rng, vocabulary, things, relation, size_word, back, kind):
         elif len(things) == 1:
             objects = one_place(rng, vocabulary, things, size_word)
         else:
-            objects = row_places(rng, vocabulary, things)
+            objects = row_places(rng, vocabulary, things, kind == "render")
         standing = kind == "render" or back["kind"] in ("split", "room")
-        if standing and relation not in ("above", "below") and not (len(things) > 2 and kind == "flat"):
+        rows = len(things) > 2 and len({round(o["cy"], 1) for o in objects}) > 1
+        if standing and relation not in ("above", "below") and not rows and things[0]["row"]["concept"] not in vocabulary.airy:
             grounded(objects, vocabulary, back["horizon"], rng, kind == "render")
         if apart(objects, vocabulary) and (not relation or holds(objects, relation)):
             return sorted_by_depth(objects, vocabulary) if kind == "render" else objects
@@ -279,7 +300,7 @@ def ground(rng, vocabulary, things, kind, wanted=None):
     if what == "gradient":
         said = rng.choice((f" on a {a} to {b} gradient background", f" on a gradient from {a} to {b}"))
     elif what == "split":
-        a, b = (("light blue", "green") if rng.random() < 0.2 else (a, b))
+        a, b = NATURAL if rng.random() < 0.2 and set(NATURAL) <= set(names) else (a, b)
         said = rng.choice((f" with {a} sky and {b} ground", f", {a} sky and {b} ground", f" on {b} ground under a {a} sky"))
     else:
         said = rng.choice((f" on a {b} floor with a {a} wall", f" on a {b} floor in front of a {a} wall", f", {b} floor, {a} wall"))
@@ -301,6 +322,8 @@ def sample_scene(rng, vocabulary, **choices):
 
 
 def _try_scene(rng, vocabulary, choices):
+    if choices.get("concept") and not any(choices["concept"] in g for g in vocabulary.groups.values()):
+        raise ValueError(f"no sprite of {choices['concept']}; see Vocabulary.names")
     kind = choices.get("kind") or ("render" if "render" in vocabulary.names and rng.random() < RENDER_SHARE else "flat")
     if choices.get("concept") and choices["concept"] not in vocabulary.groups[kind]:
         kind = "flat" if kind == "render" else "render"
@@ -339,11 +362,11 @@ def phrase(rng, things, form, number, relation, size):
         return f"{word} {named(things[0], many=True)}"
     if relation:
         if rng.random() < 0.25:
-            return f"{article(named(things[1]))} {rng.choice(SAID[OPPOSITE[relation]])} {article(named(things[0]))}"
-        return f"{article(named(things[0]))} {rng.choice(SAID[relation])} {article(named(things[1]))}"
+            return f"{a_named(things[1])} {rng.choice(SAID[OPPOSITE[relation]])} {a_named(things[0])}"
+        return f"{a_named(things[0])} {rng.choice(SAID[relation])} {a_named(things[1])}"
     if form in ("two", "list"):
-        return joined([article(named(t)) for t in rng.sample(things, len(things))])
-    return article(named(things[0], size))
+        return joined([a_named(t) for t in rng.sample(things, len(things))])
+    return a_named(things[0], size)
 
 
 def styled(rng, vocabulary, text, said, style, wanted):
@@ -386,6 +409,21 @@ def frame(o, row):
     dx, dy = ((left + right) / 2 - 0.5) * side, ((top + bottom) / 2 - 0.5) * side
     return [o["sprite"], o["cx"] - (-dx if o["flip"] else dx), o["cy"] - dy, side, o["flip"], math.radians(o["angle"]), o["gain"], 1, *row["hsv"],
             row["kind"] == "render"]
+
+
+def pick_crops(scenes, vocabulary, rng, side, size, step=4):
+    """(top, left) of one crop of each scene, as two int arrays: three quarters around the rim of an object, the others anywhere."""
+    corner = np.zeros((2, len(scenes)), np.int64)
+    for i, scene in enumerate(scenes):
+        x, y = rng.random(), rng.random()
+        if rng.random() < 0.75:
+            o = rng.choice(scene.objects)
+            w, h = extent(vocabulary.sprites[o["sprite"]], o["size"])
+            turn, out = rng.uniform(0, 2 * math.pi), rng.uniform(0.3, 1.0)
+            x, y = o["cx"] + 0.5 * w * out * math.cos(turn), o["cy"] + 0.5 * h * out * math.sin(turn)
+        for k, v in enumerate((y, x)):
+            corner[k, i] = int(clamp(v * side - size / 2, 0, side - size)) // step * step
+    return corner[0], corner[1]
 
 
 def main():

@@ -17,6 +17,7 @@ import random
 import re
 import shutil
 from concurrent.futures import ProcessPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,7 @@ def describe(icon, concept):
         return None
     return {"concept": icon.concept, "set": icon.set, "kind": "flat", "style": icon.set, "svg": icon.key if icon.svg else None,
             "webp": None if icon.svg else f"{icon.set}/{icon.file.name}", "shade": None, "light": None,
-            "colour": sayable(concept, colour_name(hsv, share, grey)), "recolour": recolourable(concept, share, hsv), "hsv": [round(c, 4) for c in hsv],
+            "colour": sayable(concept, colour_name(hsv, share, grey)), "recolour": icon.set not in vocabulary.BY_HAND and recolourable(concept, share, hsv), "hsv": [round(c, 4) for c in hsv],
             "rect": square_rect(w / max(w, h), h / max(w, h)), "view": view(box, image.size)}
 
 
@@ -230,15 +231,22 @@ def write_drawings(folder, icons, wanted):
             shutil.copyfile(icon.file, target)
 
 
-def merge(data):
+def merge(data, words=None):
     """Takes renders made since into a pack that is there, without measuring the drawings again."""
     index = json.loads((data / "pack" / "index.json").read_text())
-    write_index(data / "pack", vocabulary.table(), [r for r in index["sprites"] if r["kind"] == "flat"])
+    write_index(data / "pack", words or vocabulary.table(), [r for r in index["sprites"] if r["kind"] == "flat"])
+
+
+def numbered(path, rows):
+    """Gives every sprite its number; a sprite keeps the one it had, so that banks made before still fit."""
+    old = {key(r): r["id"] for r in json.loads(path.read_text())["sprites"]} if path.exists() else {}
+    fresh = count(max(old.values(), default=-1) + 1)
+    return [{**row, "id": old[key(row)] if key(row) in old else next(fresh)} for row in rows]
 
 
 def write_index(folder, words, rows):
     extra = merge_renders(folder, rows, words)
-    rows = [{**row, "id": k} for k, row in enumerate(rows)]
+    rows = numbered(folder / "index.json", rows)
     index = index_of(words, rows, extra)
     (folder / "index.json").write_text(json.dumps(index, separators=(",", ":"), ensure_ascii=False))
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
@@ -301,8 +309,8 @@ def _work(task):
     return j, (render_pixels if row["kind"] == "render" else picture_pixels)(row, folder, side)
 
 
-def large_ids(rows, count=LARGE_CONCEPTS, seed=5):
-    """Drawings for pictures of 1024: one of each of `count` concepts."""
+def large_ids(rows, most=LARGE_CONCEPTS, seed=5):
+    """Drawings for pictures of 1024: one of each of `most` concepts."""
     rng = random.Random(seed)
     groups = {}
     for row in rows:
@@ -310,7 +318,7 @@ def large_ids(rows, count=LARGE_CONCEPTS, seed=5):
             groups.setdefault(row["concept"], []).append(row["id"])
     names = sorted(groups)
     rng.shuffle(names)
-    return sorted(rng.choice(groups[n]) for n in names[:count])
+    return sorted(rng.choice(groups[n]) for n in names[:most])
 
 
 def key(row):
