@@ -6,12 +6,14 @@
 
 Each pixel is the mean of 2 x 2 samples; each sample reads the version of the sprite (halved as often as needed) whose pixels are about as large.
 """
+import json
 import math
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 TAPS = 2  # samples along each side of a pixel
 
@@ -227,12 +229,43 @@ def compose(batch, banks, side, device="cpu", crop=None):
     return F.avg_pool2d(picture.permute(0, 3, 1, 2), TAPS) * 2 - 1
 
 
+class LargePictures:
+    """Whole path-traced pictures of 1024 (`pack/large`), for crops: pixels uint8 [k, 1024, 1024, 3] and their captions."""
+
+    def __init__(self, pixels, captions):
+        self.pixels, self.captions = pixels, captions
+
+    @classmethod
+    def load(cls, data, device="cpu", heldout=False):
+        """Those trained on, or those held out; None where there are none."""
+        folder = Path(data) / "pack"
+        listed = json.loads((folder / "large.json").read_text())["pictures"] if (folder / "large.json").exists() else []
+        listed = [p for p in listed if bool(p.get("heldout")) == heldout and (folder / p["webp"]).exists()]
+        if not listed:
+            return None
+        pixels = np.stack([np.asarray(Image.open(folder / p["webp"]).convert("RGB")) for p in listed])
+        return cls(torch.from_numpy(pixels).to(device), [p["caption"] for p in listed])
+
+    def crops(self, rng, n, size):
+        """n crops, most of them picked for having edges (the busiest of three): [n, 3, size, size] in [-1, 1], and their captions."""
+        k, side = len(self.captions), self.pixels.shape[1]
+        which = torch.tensor([rng.randrange(k) for _ in range(n)], device=self.pixels.device)
+        steps = torch.arange(size, device=self.pixels.device)
+        tries = []
+        for _ in range(3):
+            top, left = (torch.tensor([rng.randrange(side - size + 1) for _ in range(n)], device=self.pixels.device) for _ in range(2))
+            rows, columns = top[:, None, None] + steps[:, None], left[:, None, None] + steps
+            tries.append(self.pixels[which[:, None, None], rows, columns].permute(0, 3, 1, 2).float() / 127.5 - 1)
+        tries = torch.stack(tries, 1)
+        best = tries.std((-2, -1)).mean(-1).argmax(1)
+        return tries[torch.arange(n, device=best.device), best], [self.captions[i] for i in which.tolist()]
+
+
 def main():
     import argparse
     import random
     import time
 
-    from PIL import Image
     from scenes import Vocabulary, collate, sample_scene
 
     ap = argparse.ArgumentParser(description="Writes sheets of composed pictures and prints the speed.")
@@ -254,7 +287,7 @@ def main():
 
 def sheet(pictures, captions, columns, zoom=1):
     """Pictures with their captions under them."""
-    from PIL import Image, ImageDraw
+    from PIL import ImageDraw
 
     p = ((pictures.clamp(-1, 1) + 1) * 127.5 + 0.5).byte().permute(0, 2, 3, 1).cpu().numpy()
     side, text = p.shape[1] * zoom, 36

@@ -164,7 +164,7 @@ def put(t, cx, cy, size, rng, vocabulary):
     w, h = extent(t["row"], size)
     flat = t["row"]["kind"] == "flat"
     return {"sprite": t["row"]["id"], "recolour": t["recolour"], "cx": clamp(cx, w / 2 + MARGIN, 1 - w / 2 - MARGIN),
-            "cy": clamp(cy, h / 2 + MARGIN, 1 - h / 2 - MARGIN), "size": size, "flip": rng.random() < 0.5,
+            "cy": clamp(cy, h / 2 + MARGIN, 1 - h / 2 - MARGIN), "size": size, "flip": vocabulary.concepts[t["concept"]].get("flip", True) and rng.random() < 0.5,
             "angle": rng.uniform(-7, 7) if flat and rng.random() < 0.3 else 0.0, "gain": rng.uniform(0.94, 1.06)}
 
 
@@ -191,6 +191,14 @@ def grounded(objects, vocabulary, horizon, rng, render):
         o["cy"] = clamp(foot - h / 2, h / 2 + MARGIN, 1 - h / 2 - MARGIN)
 
 
+def in_rows(objects, vocabulary, horizon, rng):
+    """Two rows on a rendered floor: those behind just below the horizon, those in front near the lower edge."""
+    middle = (max(o["cy"] for o in objects) + min(o["cy"] for o in objects)) / 2
+    for o in objects:
+        foot = rng.uniform(0.9, 0.95) if o["cy"] > middle else horizon + rng.uniform(0.1, 0.16)
+        o["cy"] = foot - extent(vocabulary.sprites[o["sprite"]], o["size"])[1] / 2
+
+
 def one_place(rng, vocabulary, things, size_word):
     size = {"big": rng.uniform(0.8, 0.92), "small": rng.uniform(0.28, 0.4), None: rng.uniform(0.52, 0.8)}[size_word]
     spread = 0.03 + 0.35 * (1 - size) ** 2 * (1 if size_word is None else 0.6)
@@ -211,7 +219,7 @@ def row_places(rng, vocabulary, things, render):
         cells = [(0.27, top), (0.73, top), (0.27, low), (0.73, low)] if n == 4 else [(0.28, top), (0.72, top), (0.5, low)]
         if n == 3 and rng.random() < 0.5:
             cells = [(0.5, top), (0.28, low), (0.72, low)]
-        width, tallest = rng.uniform(0.34, 0.43), 0.26 if render else rng.uniform(0.34, 0.43)
+        width, tallest = rng.uniform(0.34, 0.43), 0.3 if render else rng.uniform(0.34, 0.43)
     else:
         cells = [((k + 0.5) / n, 0.55) for k in range(n)]
         width, tallest = rng.uniform(0.8, 0.93) / n, 0.55
@@ -247,8 +255,10 @@ def places(rng, vocabulary, things, relation, size_word, back, kind):
         else:
             objects = row_places(rng, vocabulary, things, kind == "render")
         standing = kind == "render" or back["kind"] in ("split", "room")
-        rows = len(things) > 2 and len({round(o["cy"], 1) for o in objects}) > 1
-        if standing and relation not in ("above", "below") and not rows and things[0]["row"]["concept"] not in vocabulary.airy:
+        rows = len(things) > 2 and max(o["cy"] for o in objects) - min(o["cy"] for o in objects) > 0.15
+        if rows and kind == "render":
+            in_rows(objects, vocabulary, back["horizon"], rng)
+        elif standing and relation not in ("above", "below") and not rows and things[0]["row"]["concept"] not in vocabulary.airy:
             grounded(objects, vocabulary, back["horizon"], rng, kind == "render")
         if apart(objects, vocabulary) and (not relation or holds(objects, relation)):
             return sorted_by_depth(objects, vocabulary) if kind == "render" else objects
@@ -289,7 +299,8 @@ def ground(rng, vocabulary, things, kind, wanted=None):
     what = wanted or rng.choices(list(kinds), list(kinds.values()))[0]
     a = rng.choice(names)
     b = rng.choice([k for k in vocabulary.backgrounds if k != a])
-    horizon = rng.uniform(0.5, 0.64) if kind == "render" else rng.uniform(0.52, 0.72)
+    deep = (0.36, 0.46) if len(things) > 2 else (0.5, 0.64)  # room for two rows
+    horizon = rng.uniform(*deep) if kind == "render" else rng.uniform(0.52, 0.72)
     if what == "unnamed":
         base = jittered(rng, rng.choice(PALE if kind == "flat" else PALE + ((188, 188, 190), (214, 208, 200))))
         return {"kind": what, "colours": [], "rgb": [base, base], "horizon": horizon}, ""

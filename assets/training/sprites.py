@@ -26,6 +26,7 @@ from PIL import Image
 import vocabulary
 
 SPRITE = {64: 128, 256: 256, 1024: 768}  # side of the picture -> side of the sprites in its bank
+FINER = {128: 2.0, 256: 1.25, 768: 1.0}  # drawings are rendered by so much larger; at 256 twice the size would take four times as long
 HELDOUT = 0.03
 LARGE_CONCEPTS = 300
 PROBE = 128  # a drawing is measured at this size
@@ -267,7 +268,7 @@ def concept_row(c, words, rows):
     plurals = c.get("plurals") or [vocabulary.plural(w) for w in c["words"]]
     colours = c.get("recolour") or any(r["recolour"] for r in rows if r["concept"] == c["name"]) or []
     return {"name": c["name"], "words": c["words"], "group": c["group"], "plural": plurals[0], "plurals": plurals, "weight": c.get("weight", 1),
-            "colours": list(words["named_colours"]) if colours is True else colours, "own_colour": c["own"][0] if c.get("own") else None}
+            "colours": list(words["named_colours"]) if colours is True else colours, "own_colour": c["own"][0] if c.get("own") else None, "flip": c.get("flip", True)}
 
 
 # ---------------------------------------------------------------- banks
@@ -283,10 +284,10 @@ def fitted(image, side):
 
 
 def drawing_pixels(row, svg, side):
-    """One drawing, rendered at twice the size wanted (resvg's edges are coarse), then shrunk."""
+    """One drawing, rendered larger than wanted (resvg's edges are coarse, most so where they are small), then shrunk."""
     box = row["view"]
     span = max(box[2] - box[0], box[3] - box[1])
-    full = math.ceil(min(2048, side * (2 if side < 512 else 1) / span))
+    full = math.ceil(min(2048, side * FINER[side] / span))
     image = draw(svg, full)
     return np.asarray(fitted(image.crop([round(v * full) for v in box]), side))
 
