@@ -334,8 +334,9 @@ def old_rows(out, side):
     return np.load(out / f"{side}.npy"), {k: j for j, k in enumerate(json.loads(names.read_text()))}
 
 
-def rasterise(data, jobs=1, sides=(64, 256, 1024)):
-    """Makes the banks of these sides from DIR/pack; drawings of a bank already there are kept (delete it where a drawing itself changed)."""
+def rasterise(data, jobs=1, sides=(64, 256, 1024), part=1):
+    """Makes the banks of these sides from DIR/pack; drawings of a bank already there are kept (delete it where a drawing itself changed).
+    part: only every part-th sprite, for trials on a slow machine."""
     folder, out = data / "pack", data / "banks"
     out.mkdir(parents=True, exist_ok=True)
     rows = json.loads((folder / "index.json").read_text())["sprites"]
@@ -343,7 +344,7 @@ def rasterise(data, jobs=1, sides=(64, 256, 1024)):
         svgs = dict(json.loads(line) for line in f)
     with ProcessPoolExecutor(jobs) as pool:
         for side in sides:
-            ids = set(large_ids(rows)) if side == 1024 else {r["id"] for r in rows}
+            ids = set(large_ids(rows)) if side == 1024 else {r["id"] for r in rows[::part]}
             fill(pool, [r for r in rows if r["id"] in ids], svgs, folder, out, side)
     write_shades(folder, rows, out)
 
@@ -383,9 +384,10 @@ def main():
     ap.add_argument("--data", type=Path, default=Path("/work/data4"))
     ap.add_argument("--jobs", type=int, default=1)
     ap.add_argument("--sides", type=int, nargs="+", default=[64, 256, 1024])
+    ap.add_argument("--part", type=int, default=1, help="only every N-th sprite (a trial on a slow machine); the whole bank later keeps them")
     a = ap.parse_args()
     start = time.time()
-    {"pack": lambda: pack(a.data, a.jobs), "merge": lambda: merge(a.data), "rasterise": lambda: rasterise(a.data, a.jobs, a.sides)}[a.what]()
+    {"pack": lambda: pack(a.data, a.jobs), "merge": lambda: merge(a.data), "rasterise": lambda: rasterise(a.data, a.jobs, a.sides, a.part)}[a.what]()
     print(f"{a.what}: {time.time() - start:.0f} s")
 
 

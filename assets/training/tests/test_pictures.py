@@ -1,4 +1,6 @@
 """The pictures and their captions, on a pack of a few drawn shapes: python -m unittest tests.test_pictures (in assets/training)."""
+import contextlib
+import io
 import json
 import lzma
 import random
@@ -41,7 +43,8 @@ def write_pack(data):
         row["heldout"] = row["svg"] == "thin/ball"
     (data / "pack").mkdir()
     sprites.write_drawings(data / "pack", icons, {sprites.key(r) for r in rows})
-    sprites.write_index(data / "pack", words, rows)
+    with contextlib.redirect_stdout(io.StringIO()):
+        sprites.write_index(data / "pack", words, rows)
 
 
 class Pictures(unittest.TestCase):
@@ -146,7 +149,8 @@ class Pictures(unittest.TestCase):
     def test_numbers_and_pixels_survive_a_second_packing(self):
         before = json.loads((self.data / "pack" / "index.json").read_text())["sprites"]
         pixels = np.load(self.data / "banks" / "64.npy")
-        sprites.merge(self.data, table())
+        with contextlib.redirect_stdout(io.StringIO()):
+            sprites.merge(self.data, table())
         sprites.rasterise(self.data, 1, [64])
         after = json.loads((self.data / "pack" / "index.json").read_text())["sprites"]
         self.assertEqual([r["id"] for r in before], [r["id"] for r in after])
