@@ -340,6 +340,10 @@ def rasterise(data, jobs=1, sides=(64, 256, 1024), part=1):
     folder, out = data / "pack", data / "banks"
     out.mkdir(parents=True, exist_ok=True)
     rows = json.loads((folder / "index.json").read_text())["sprites"]
+    gone = {r["id"] for r in rows if r["webp"] and not (folder / r["webp"]).exists()}
+    if gone:
+        print(f"{len(gone)} pictures of the index are not in the pack: left out; `sprites.py merge` takes the newer ones")
+    rows = [r for r in rows if r["id"] not in gone]
     with lzma.open(folder / "svg.jsonl.xz", "rt") as f:
         svgs = dict(json.loads(line) for line in f)
     with ProcessPoolExecutor(jobs) as pool:
