@@ -74,36 +74,38 @@ class Probe:
 def judge(reading, facts, names):
     """{fact: right?} for what the caption said and nothing else.
 
-    object: the surest thing is it (one or several of one kind); objects: each of several different things is seen, as a share of pictures
-    where all are; colour: where it is said, the thing is seen and has it; count; position: both are seen and stand as said; background: all
-    named colours are seen. A colour counts only with its thing, a position only with both."""
+    object: the surest thing is it (one, or several of one kind); all objects: each of several different things is seen; colour: every thing
+    that has a colour word is seen with that colour; count: of one kind of thing, 1 to 4; position: both are seen and stand as said; background:
+    all named colours are seen. `position if seen` is asked only where both are seen."""
     wanted = [names.concept[c] for c in facts["objects"]]
     seen = {t.concept: t for t in reversed(reading.things)}  # the surest of each concept
-    answers = {}
-    if len(wanted) == 1:
-        answers["object" if facts["count"] == 1 else "object of several"] = reading.things[0].concept == wanted[0]
-    else:
-        answers["objects (all of 2)" if len(wanted) == 2 else "objects (all of 3-4)"] = all(w in seen for w in wanted)
-    said = [(w, names.colour[c]) for w, c in zip(wanted, facts["colours"]) if c]
-    if said:
-        answers["colour"] = all(w in seen and seen[w].colour == c for w, c in said) if len(wanted) > 1 else reading.things[0].colour == said[0][1]
-    if facts["count"] > 1 and len(wanted) == 1:
+    here = [seen.get(w) for w in wanted]
+    alone = len(wanted) == 1
+    answers = {"object" if alone else "all objects": reading.things[0].concept == wanted[0] if alone else all(here)}
+    colours = [names.colour[c] if c else None for c in facts["colours"]]
+    if any(c is not None for c in colours):
+        things = reading.things[:1] if alone else here
+        answers["colour"] = all(c is None or t is not None and t.colour == c for c, t in zip(colours, things))
+    if alone:
         answers["count"] = reading.count == facts["count"]
-    elif facts["count"] == 1:
-        answers["count of one"] = reading.count == 1
     if facts["relation"]:
-        answers["position"] = all(w in seen for w in wanted) and stands(seen[wanted[0]], seen[wanted[1]], facts["relation"])
+        answers["position"] = all(here) and stands(*here, facts["relation"])
+        answers["position if seen"] = answers["position"] if all(here) else None
     if facts["background"]:
         answers["background"] = all(reading.backgrounds[names.background[b]] > BACK for b in facts["background"])
     return answers
+
+
+ALIGNED = ("object", "all objects", "colour", "count", "position", "background")
+
+
+def aligned(answers):
+    """Share of the asked facts that are right in one picture."""
+    asked = [answers[f] for f in ALIGNED if f in answers]
+    return sum(asked) / len(asked)
 
 
 def stands(a, b, relation):
     along = {"left of": b.x - a.x, "right of": a.x - b.x, "above": b.y - a.y, "below": a.y - b.y}[relation]
     return along > APART
 
-
-def alignment(answers):
-    """Share of the facts that were asked and are right, each picture weighing the same."""
-    shares = [sum(a.values()) / len(a) for a in answers]
-    return sum(shares) / len(shares)

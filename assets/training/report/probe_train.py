@@ -1,4 +1,4 @@
-"""Training of the probe on freshly composed scenes, and its own accuracy: the ceiling of every figure that it gives."""
+"""Training of the probe on composed scenes of the sprites that are trained on."""
 import json
 import time
 
@@ -6,10 +6,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import scenes
 import worlds
 from labels import grids, truth
-from probe import Probe, judge
+from probe import Probe
 from probe_net import ProbeNet
 
 SEED = 4
@@ -134,6 +133,11 @@ def rate(progress, peak):
     return peak * (min(1.0, progress / 0.03) * 0.5 * (1 + np.cos(np.pi * progress)) + 0.002)
 
 
+def follow(mean, new, n):
+    """A moving mean that forgets its first steps."""
+    return mean + (new - mean) * max(0.002, 9 / (10 + float(n))) if mean.is_floating_point() else new
+
+
 def train(world, sizes, log=print):
     """A probe of the whole vocabulary (training sprites only), for `probe_minutes` of the clock."""
     torch.manual_seed(SEED)
@@ -141,7 +145,7 @@ def train(world, sizes, log=print):
     names, vocabulary = world.names, world.vocabulary("trained")
     net = ProbeNet(len(names.concepts), len(names.colours), len(names.backgrounds), sizes.probe_width).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.02)
-    mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True)
+    mean = torch.optim.swa_utils.AveragedModel(net, avg_fn=follow, use_buffers=True)
     feed = batches(world, vocabulary, sizes)
     next(feed)  # a pool is made before the clock starts
     start, updates, told, limit = time.time(), 0, 0.0, 60 * sizes.probe_minutes
@@ -168,40 +172,6 @@ def train(world, sizes, log=print):
     return Probe(mean.module.eval(), names, device), made
 
 
-# ---------------------------------------------------------------- its own accuracy
-
-FORMS = {"one": {"form": "one"}, "count": {"form": "count"}, "two": {"form": "two"}, "list": {"form": "list"}}
-
-
-def ceiling(probe, world, sizes):
-    """{"trained sprites" / "held-out sprites" / "softened": {fact: share}}: the answers to true pictures."""
-    table = {}
-    for label, part, soft in (("trained", "trained", False), ("softened", "trained", True), ("heldout", "heldout", False)):
-        for kind in world.kinds():
-            vocabulary = world.vocabulary(part, kind=kind)
-            if vocabulary:
-                table.setdefault(label, {})[kind] = accuracy(probe, world, vocabulary, sizes.ceiling, soft)
-    return table
-
-
-def accuracy(probe, world, vocabulary, n, soft):
-    answers = []
-    for k, choices in enumerate(FORMS.values()):
-        found = worlds.sample(worlds.generator("ceiling", k), vocabulary, n, **choices)
-        x = world.pictures(found, vocabulary)
-        if soft:
-            torch.manual_seed(SEED)
-            x = blurred(x)
-        answers += [judge(r, s.facts, probe.names) for r, s in zip(probe.read(x), found)]
-    return summary(answers)
-
-
-def summary(answers):
-    from stats import share
-
-    return {fact: share([a.get(fact) for a in answers]) for fact in sorted({k for a in answers for k in a})}
-
-
 # ---------------------------------------------------------------- kept
 
 def folder(world):
@@ -211,15 +181,15 @@ def folder(world):
 
 
 def load_or_train(world, sizes, log=print):
-    """The probe of this data, this size and this seed, and its card (how it was made, its ceiling)."""
+    """The probe of this data, this size and this seed, and its card (how it was made)."""
     kept = folder(world) / f"{world.key()}-{sizes.probe_key()}.pt"
     if kept.exists():
         state = torch.load(kept, map_location=world.device, weights_only=False)
         return Probe.of(state, world.names, world.device), state["card"]
     log(f"training the probe for {sizes.probe_minutes:g} minutes ({world.device})")
     probe, made = train(world, sizes, log)
-    card = {**made, "parameters": sum(p.numel() for p in probe.net.parameters()), "ceiling": ceiling(probe, world, sizes),
-            "concepts": len(world.names.concepts)}
+    card = {**made, "parameters": sum(p.numel() for p in probe.net.parameters()), "concepts": len(world.names.concepts),
+            "sprites": len(world.vocabulary("trained").sprites), "seed": SEED}
     torch.save({"net": probe.net.state_dict(), "width": sizes.probe_width, "names": world.names.plain(), "card": card}, kept)
     kept.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
     return probe, card
