@@ -124,9 +124,9 @@ def moved(x, aim):
 
 def batches(world, vocabulary, sizes):
     rng = worlds.generator("probe")
-    if sizes.probe_pool:
-        return pooled(world, vocabulary, rng, sizes.probe_batch, sizes.probe_pool)
-    return fresh(world, vocabulary, rng, sizes.probe_batch)
+    if sizes.pool:
+        return pooled(world, vocabulary, rng, sizes.batch, sizes.pool)
+    return fresh(world, vocabulary, rng, sizes.batch)
 
 
 def rate(progress, peak):
@@ -143,18 +143,18 @@ def train(world, sizes, log=print):
     torch.manual_seed(SEED)
     device = torch.device(world.device)
     names, vocabulary = world.names, world.vocabulary("trained")
-    net = ProbeNet(len(names.concepts), len(names.colours), len(names.backgrounds), sizes.probe_width).to(device, memory_format=torch.channels_last)
+    net = ProbeNet(len(names.concepts), len(names.colours), len(names.backgrounds), sizes.width).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.02)
     mean = torch.optim.swa_utils.AveragedModel(net, avg_fn=follow, use_buffers=True)
     feed = batches(world, vocabulary, sizes)
     next(feed)  # a pool is made before the clock starts
-    start, updates, told, limit = time.time(), 0, 0.0, 60 * sizes.probe_minutes
+    start, updates, told, limit = time.time(), 0, 0.0, 60 * sizes.minutes
     for x, aim in feed:
-        progress = (time.time() - start) / limit if sizes.probe_updates is None else updates / sizes.probe_updates
+        progress = (time.time() - start) / limit if sizes.updates is None else updates / sizes.updates
         if progress >= 1:
             break
         for group in optimiser.param_groups:
-            group["lr"] = rate(progress, sizes.probe_rate)
+            group["lr"] = rate(progress, sizes.rate)
         x = spoiled(x).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             out = net(x)
@@ -167,8 +167,8 @@ def train(world, sizes, log=print):
         updates += 1
         if time.time() - told > 60:
             told = time.time()
-            log(f"  probe {updates} x {sizes.probe_batch}, {progress:.0%}: " + ", ".join(f"{k} {v.item():.3f}" for k, v in parts.items()))
-    made = {"pictures": updates * sizes.probe_batch, "seconds": round(time.time() - start), "device": str(device)}
+            log(f"  probe {updates} x {sizes.batch}, {progress:.0%}: " + ", ".join(f"{k} {v.item():.3f}" for k, v in parts.items()))
+    made = {"pictures": updates * sizes.batch, "seconds": round(time.time() - start), "device": str(device)}
     return Probe(mean.module.eval(), names, device), made
 
 
@@ -182,14 +182,14 @@ def folder(world):
 
 def load_or_train(world, sizes, log=print):
     """The probe of this data, this size and this seed, and its card (how it was made)."""
-    kept = folder(world) / f"{world.key()}-{sizes.probe_key()}.pt"
+    kept = folder(world) / f"{world.key()}-{sizes.key()}.pt"
     if kept.exists():
         state = torch.load(kept, map_location=world.device, weights_only=False)
         return Probe.of(state, world.names, world.device), state["card"]
-    log(f"training the probe for {sizes.probe_minutes:g} minutes ({world.device})")
+    log(f"training the probe for {sizes.minutes:g} minutes ({world.device})")
     probe, made = train(world, sizes, log)
     card = {**made, "parameters": sum(p.numel() for p in probe.net.parameters()), "concepts": len(world.names.concepts),
             "sprites": len(world.vocabulary("trained").sprites), "seed": SEED}
-    torch.save({"net": probe.net.state_dict(), "width": sizes.probe_width, "names": world.names.plain(), "card": card}, kept)
+    torch.save({"net": probe.net.state_dict(), "width": sizes.width, "names": world.names.plain(), "card": card}, kept)
     kept.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
     return probe, card

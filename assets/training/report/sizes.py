@@ -1,33 +1,42 @@
-"""How much of everything is measured: three sizes."""
+"""How much is measured, and how long the probe learns."""
 from dataclasses import dataclass
+
+WEIGHTS = (1, 2, 3, 5, 8, 12)
 
 
 @dataclass(frozen=True)
 class Sizes:
+    ceiling: int      # true pictures of each set and kind that the probe is asked
+    bar: int          # pictures for each set of questions and kind
+    reference: int    # true pictures of each kind for the Frechet distance
+    curve: int        # pictures a point of the guidance curves
+    guidance: tuple   # weights of the curves
+    bootstrap: int    # times
+    sheet: int        # prompts of each sheet
+    sheet_until: int  # largest pictures of the sheets
+    enlarge: tuple    # pictures of each kind enlarged to 256, and to 1024
+
+
+SIZES = {"quick": Sizes(4, 2, 8, 2, (1, 8), 2, 2, 64, (1, 1)),
+         "small": Sizes(100, 60, 400, 40, WEIGHTS, 10, 40, 256, (6, 2)),
+         "medium": Sizes(250, 150, 1000, 100, WEIGHTS, 20, 100, 1024, (12, 4)),
+         "full": Sizes(500, 400, 3000, 500, WEIGHTS, 30, 100, 1024, (24, 8))}
+
+
+@dataclass(frozen=True)
+class ProbeSizes:
     name: str
-    probe_minutes: float
-    probe_batch: int
-    probe_rate: float
-    probe_width: float
-    probe_updates: int | None     # a fixed number of updates in place of the clock
-    probe_pool: int | None        # pictures composed once; None: every batch is composed anew
-    ceiling: int                  # true pictures of each form and kind that the probe is asked
-    bar: int                      # pictures for each bar and kind
-    reference: int                # true pictures of each kind for the Frechet distance
-    curve: int                    # pictures a point of the guidance curves
-    guidance: tuple               # weights
-    bootstrap: int
-    sheet: int                    # prompts of each half of the sheet
-    sheet_until: int
-    enlarge: tuple                # pictures of each kind for 256, and for 1024
+    minutes: float
+    batch: int
+    rate: float
+    width: float
+    updates: int | None = None  # a fixed number of updates in place of the clock
+    pool: int | None = None     # pictures composed once; None: every batch is composed anew
 
-    def probe_key(self):
-        return f"{self.name}-{self.probe_minutes:g}-{self.probe_width:g}"
+    def key(self):
+        return f"{self.name}-{self.minutes:g}-{self.width:g}"
 
 
-WEIGHTS = (1, 2, 3, 5, 8, 12)
-SIZES = {
-    "quick": Sizes("quick", 0.1, 32, 2e-3, 0.5, 30, 64, 6, 3, 12, 3, (1, 5, 8), 3, 4, 64, (1, 1)),
-    "cpu": Sizes("cpu", 20, 96, 2e-3, 1.0, None, 10000, 250, 100, 600, 48, WEIGHTS, 20, 100, 1024, (6, 2)),
-    "full": Sizes("full", 4, 512, 3e-3, 2.0, None, None, 500, 400, 3000, 500, WEIGHTS, 30, 100, 1024, (16, 8)),
-}
+PROBES = {"quick": ProbeSizes("quick", 0.1, 32, 2e-3, 0.5, 20, 64),
+          "cpu": ProbeSizes("cpu", 20, 96, 2e-3, 1.0, pool=10000),
+          "gpu": ProbeSizes("gpu", 4, 512, 3e-3, 2.0)}

@@ -1,0 +1,176 @@
+"""The super-resolution stages against bicubic and Real-ESRGAN: PSNR and sharpness on pictures whose truth is known."""
+import hashlib
+import json
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+import worlds
+from draw import Ask
+from gallery import tiles
+from questions import mixed
+from realesrgan import NETWORKS, Missing, RealEsrgan
+
+FACTOR = 4
+OURS = "this model"
+SOFT = 0.8       # width of the blur, in pixels of the small picture, of the "soft" inputs: a base model is no sharper
+CROP = {256: 96, 1024: 192}
+ROWS = 4         # of the sheet, for each size
+
+
+# ---------------------------------------------------------------- measures
+
+def psnr(a, b):
+    error = np.square(a.astype(np.float64) - b).mean()
+    return float(10 * np.log10(255 ** 2 / max(error, 1e-6)))
+
+
+def luma(picture):
+    return picture.astype(np.float64) @ (0.299, 0.587, 0.114)
+
+
+def gradient(picture):
+    """Mean length of the difference to the right and lower neighbours."""
+    y = luma(picture)
+    return float(np.hypot(np.diff(y, axis=1)[:-1], np.diff(y, axis=0)[:, :-1]).mean())
+
+
+def detail(picture):
+    """Energy above the small picture's Nyquist frequency, 1/8 of a cycle a pixel: what enlarging has to invent. A window keeps the border out."""
+    y = luma(picture)
+    n = len(y)
+    window = np.hanning(n)[:, None] * np.hanning(n)
+    power = np.square(np.abs(np.fft.fft2((y - y.mean()) * window)))
+    f = np.abs(np.fft.fftfreq(n))
+    return float(power[np.maximum(f[:, None], f) > 0.5 / FACTOR].sum())
+
+
+def measures(picture, truth):
+    return {"psnr": psnr(picture, truth), "gradient": gradient(picture) / max(gradient(truth), 1e-9),
+            "detail": detail(picture) / max(detail(truth), 1e-9)}
+
+
+# ---------------------------------------------------------------- pictures
+
+def shrunk(truth, soft):
+    """uint8 [n, n, 3] -> a fourth of it: the mean of 4 x 4 pixels, and blurred where soft."""
+    x = F.avg_pool2d(torch.from_numpy(truth.copy()).permute(2, 0, 1)[None].float(), FACTOR)
+    if soft:
+        taps = torch.exp(-torch.arange(-3, 4).square() / (2 * SOFT ** 2))
+        kernel = (taps / taps.sum()).repeat(3, 1, 1)
+        x = F.conv2d(F.pad(x, (3, 3, 3, 3), mode="replicate"), kernel[:, :, None], groups=3)
+        x = F.conv2d(x, kernel[:, :, :, None], groups=3)
+    return (x[0].permute(1, 2, 0) + 0.5).clamp(0, 255).byte().numpy()
+
+
+def truths(tools, side, n):
+    """{kind: ([scenes], pictures, where from)}. No drawing of the 1024 bank is held out, so its scenes are new but their drawings are not."""
+    found = {}
+    for kind in tools.world.kinds():
+        part = "heldout" if side < 1024 else "trained"
+        vocabulary = tools.world.vocabulary(part, None, kind, side)
+        if vocabulary:
+            scenes = mixed(worlds.generator("enlarge", side), vocabulary, n)
+            said = "scenes of held-out sprites" if part == "heldout" else "new scenes of sprites trained on"
+            found[kind] = scenes, tools.world.bytes(scenes, vocabulary, side), said
+    return found
+
+
+def larger_scenes(tools, n):
+    """Whole path-traced pictures of 1024 pixels that were held out, where the pack has such: (captions, pictures)."""
+    rows = [r for r in json.loads(tools.world.text).get("large", []) if r.get("heldout")][:n]
+    pictures = [np.asarray(Image.open(tools.world.data / "pack" / r["webp"]).convert("RGB")) for r in rows]
+    return [r.get("caption", "") for r in rows], pictures
+
+
+class Enlargers:
+    """Every way to make a picture four times as wide: name -> (uint8, caption, size) -> uint8."""
+
+    def __init__(self, tools):
+        self.tools, self.missing, self.seconds = tools, [], {}
+        self.ways = {"bicubic": lambda small, _, size: np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC))}
+        for name in NETWORKS:
+            try:
+                net = RealEsrgan(tools.world.data, name)
+            except Missing as e:
+                self.missing.append(f"{name}: {e}")
+                continue
+            self.ways[name] = lambda small, _, size, net=net: net(small)
+        self.ways[OURS] = self.stage
+
+    def stage(self, small, caption, size):
+        """Our stage, by the app, with the caption as users would give it."""
+        folder = self.tools.work / "small"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{hash_of(small)}.png"
+        if not path.exists():
+            Image.fromarray(small).save(path)
+        return self.tools.app.draw([Ask(caption, 1, until=size, source=str(path))])[0]
+
+    def all(self, small, caption, size):
+        found = {}
+        for name, way in self.ways.items():
+            start = time.time()
+            found[name] = way(small, caption, size)
+            self.seconds.setdefault(size, {}).setdefault(name, []).append(time.time() - start)
+        return found
+
+
+def hash_of(picture):
+    return hashlib.sha256(picture.tobytes()).hexdigest()[:20]
+
+
+def busiest(truth, crop):
+    """Corner of the window with most edges: what an enlarger is judged by."""
+    y = luma(truth)
+    edges = np.abs(np.diff(y, axis=0, append=y[-1:])) + np.abs(np.diff(y, axis=1, append=y[:, -1:]))
+    cells = F.avg_pool2d(torch.from_numpy(edges)[None, None], crop, stride=crop // 4)[0, 0]
+    row, column = divmod(int(cells.argmax()), cells.shape[1])
+    return row * crop // 4, column * crop // 4
+
+
+def compared(enlargers, captions, pictures, size):
+    """Rows of measures for each input and way, and the crops of the soft inputs for the sheet."""
+    table, crops = {}, []
+    for caption, truth in zip(captions, pictures):
+        for label in ("true", "soft"):
+            small = shrunk(truth, label == "soft")
+            found = enlargers.all(small, caption, size)
+            for name, picture in found.items():
+                table.setdefault(label, {}).setdefault(name, []).append(measures(picture, truth))
+            if label == "soft":
+                top, left = busiest(truth, CROP[size])
+                near = np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.NEAREST))
+                crops.append([p[top:top + CROP[size], left:left + CROP[size]] for p in (near, *found.values(), truth)])
+    means = {label: {name: {k: float(np.mean([r[k] for r in rows])) for k in rows[0]} for name, rows in ways.items()} for label, ways in table.items()}
+    return {"n": len(pictures), "means": means}, crops
+
+
+def interleaved(lists, n):
+    """The first n of several lists in turn."""
+    return [row for group in zip(*[x + [None] * n for x in lists]) for row in group if row is not None][:n]
+
+
+def measure(tools, sizes):
+    enlargers, found = Enlargers(tools), {}
+    for side, n in zip((256, 1024), sizes.enlarge):
+        if side > tools.largest:
+            continue
+        kinds, crops = {}, []
+        sources = {k: ([s.caption for s in scenes], list(pictures), said) for k, (scenes, pictures, said) in truths(tools, side, n).items()}
+        captions, pictures = larger_scenes(tools, n) if side == 1024 else ([], [])
+        if pictures:
+            sources["path-traced whole"] = captions, pictures, "held-out whole pictures"
+        for kind, (captions, pictures, said) in sources.items():
+            kinds[kind], cut = compared(enlargers, captions, pictures, side)
+            kinds[kind]["source"] = said
+            crops.append(cut)
+            tools.log(f"  {side} pixels, {kind}: {len(pictures)} pictures")
+        heads = ["input (soft)", *enlargers.ways, "truth"]
+        name = f"enlarged_{side}.webp"
+        tiles(interleaved(crops, ROWS), heads, tools.out / name)
+        found[str(side)] = {"kinds": kinds, "sheet": name, "seconds": {k: float(np.mean(v)) for k, v in enlargers.seconds[side].items()}}
+    return {"sizes": found, "missing": enlargers.missing, "soft": SOFT, "clock": tools.app.clock.line()}
