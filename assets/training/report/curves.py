@@ -56,14 +56,16 @@ def curve_kind(tools, painter, kind, sizes):
     true = worlds.to_signed(tools.world.bytes(scenes, vocabulary))
     found = {"points": points, "floor": truth.apart(sizes.curve, sizes.bootstrap), "reference": len(truth.features),
              "ceiling": float(np.mean([aligned(a) for a in answer(tools.probe, true, scenes)])), "verdict": verdict(points)}
-    if painter is not tools.app:
-        found["painters"] = [{"painter": p.name, **point(tools, p, truth, scenes[:CHECKED], sizes)} for p in (tools.app, painter)]
+    painters = [p for p in (tools.app, painter) if p is not None]
+    found["default"] = [{"painter": p.name, **point(tools, p, truth, scenes[:CHECKED], sizes)} for p in dict.fromkeys(painters)]
+    for p in points + found["default"]:
+        del p["right"]
     return found
 
 
 def measure(tools, sizes, painter):
     kinds = [k for k in tools.world.kinds() if tools.world.vocabulary("trained", tools.concepts, k)]
-    return {"kinds": {k: curve_kind(tools, painter, k, sizes) for k in kinds}, "painter": painter.name, "clock": tools.app.clock.line()}
+    return {"kinds": {k: curve_kind(tools, painter, k, sizes) for k in kinds}, "painter": painter.name, "clock": tools.app.clock.line() if tools.app else None}
 
 
 # ---------------------------------------------------------------- dynamic against static
@@ -71,7 +73,11 @@ def measure(tools, sizes, painter):
 def path(points, mode, right=None):
     """[(distance, alignment)] by growing guidance; `right`: rows of pictures to average in place of all."""
     chosen = sorted((p for p in points if p["threshold"] == mode), key=lambda p: p["guidance"])
-    return [(p["distance"], float(np.mean(p["right"] if right is None else np.asarray(p["right"])[right]))) for p in chosen]
+    return [(p["distance"], height_of(p, right)) for p in chosen]
+
+
+def height_of(p, right=None):
+    return p["alignment"] if right is None else float(np.mean(np.asarray(p["right"])[right]))
 
 
 def static_at(points, height, right=None):
@@ -89,7 +95,7 @@ def gains(points, right=None):
     found = []
     for p in sorted((p for p in points if p["threshold"] == "dynamic"), key=lambda p: p["guidance"]):
         if p["guidance"] >= HIGH:
-            own = float(np.mean(p["right"] if right is None else np.asarray(p["right"])[right]))
+            own = height_of(p, right)
             other, how = static_at(points, p["distance"], right)
             found.append({"guidance": p["guidance"], "distance": p["distance"], "dynamic": own, "static": other, "how": how})
     return found

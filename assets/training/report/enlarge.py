@@ -157,7 +157,7 @@ def interleaved(lists, n):
 def measure(tools, sizes):
     enlargers, found = Enlargers(tools), {}
     for side, n in zip((256, 1024), sizes.enlarge):
-        if side > tools.largest:
+        if side > tools.largest or not n:
             continue
         kinds, crops = {}, []
         sources = {k: ([s.caption for s in scenes], list(pictures), said) for k, (scenes, pictures, said) in truths(tools, side, n).items()}

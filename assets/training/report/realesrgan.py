@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
+FACTOR, TILE, MARGIN = 4, 64, 10
 NETWORKS = {"Real-ESRGAN x4plus": "realesrgan-x4plus", "Real-ESRGAN x4plus-anime": "realesrgan-x4plus-anime"}
 
 
@@ -25,7 +26,18 @@ class RealEsrgan:
             raise Missing(f"ncnn cannot read {found[0]}: fetch realesrgan again")
 
     def __call__(self, picture):
-        """uint8 [h, w, 3] -> uint8 [4 h, 4 w, 3]"""
+        """uint8 [h, w, 3] -> uint8 [4 h, 4 w, 3], in tiles with a margin: a whole picture of 256 would take 9 GB."""
+        h, w, _ = picture.shape
+        framed = np.pad(picture, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="edge")
+        out = np.empty((FACTOR * h, FACTOR * w, 3), np.uint8)
+        for top in range(0, h, TILE):
+            for left in range(0, w, TILE):
+                part = self.tile(framed[top:top + TILE + 2 * MARGIN, left:left + TILE + 2 * MARGIN])
+                part = part[FACTOR * MARGIN:-FACTOR * MARGIN, FACTOR * MARGIN:-FACTOR * MARGIN]
+                out[FACTOR * top:FACTOR * top + len(part), FACTOR * left:FACTOR * left + part.shape[1]] = part
+        return out
+
+    def tile(self, picture):
         pixels = np.ascontiguousarray(picture.transpose(2, 0, 1).astype(np.float32) / 255)
         mat = self.ncnn.Mat(pixels)  # shares the memory of `pixels`, so both live until the answer is copied
         run = self.net.create_extractor()

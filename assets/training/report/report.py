@@ -77,7 +77,8 @@ class Tools:
 
     @cached_property
     def app(self):
-        return App(self.args.imagen, self.args.model, self.work, self.args.jobs)
+        """None where there is no program: then PyTorch alone may draw the curves."""
+        return None if not self.args.imagen.exists() else App(self.args.imagen, self.args.model, self.work, self.args.jobs)
 
     @property
     def painter(self):
@@ -163,7 +164,8 @@ def checked(ap):
     args.size, args.probe = ("quick", "quick") if args.quick else (args.size, args.probe or ("gpu" if args.device == "cuda" else "cpu"))
     if args.out is None and args.parts != ["probes"]:
         ap.error("--out is missing: where REPORT.md is to be written")
-    if not args.imagen.exists() and set(args.parts) & {"bars", "sheets", "enlarge"}:
+    app_parts = {"bars", "sheets", "enlarge"} | ({"curves"} if args.sampler == "app" else set())
+    if not args.imagen.exists() and set(args.parts) & app_parts:
         ap.error(f"{args.imagen} is missing: build it with `cargo build --release`, or name it with --imagen")
     return args
 

@@ -14,11 +14,11 @@ class Sizes:
     bootstrap: int    # times
     sheet: int        # prompts of each sheet
     sheet_until: int  # largest pictures of the sheets
-    enlarge: tuple    # pictures of each kind enlarged to 256, and to 1024
+    enlarge: tuple    # pictures of each kind enlarged to 256, and to 1024 (0: not at all)
 
 
-SIZES = {"quick": Sizes(4, 2, 8, 2, (1, 8), 2, 2, 64, (1, 1)),
-         "small": Sizes(100, 60, 400, 40, WEIGHTS, 10, 40, 256, (6, 2)),
+SIZES = {"quick": Sizes(4, 2, 8, 2, (1, 8), 2, 2, 64, (1, 0)),
+         "small": Sizes(60, 32, 300, 24, WEIGHTS, 10, 25, 256, (5, 1)),
          "medium": Sizes(250, 150, 1000, 100, WEIGHTS, 20, 100, 1024, (12, 4)),
          "full": Sizes(500, 400, 3000, 500, WEIGHTS, 30, 100, 1024, (24, 8))}
 
