@@ -79,11 +79,13 @@ def truths(tools, side, n):
     return found
 
 
-def larger_scenes(tools, n):
-    """Whole path-traced pictures of 1024 pixels that were held out, where the pack has such: (captions, pictures)."""
-    rows = [r for r in json.loads(tools.world.text).get("large", []) if r.get("heldout")][:n]
-    pictures = [np.asarray(Image.open(tools.world.data / "pack" / r["webp"]).convert("RGB")) for r in rows]
-    return [r.get("caption", "") for r in rows], pictures
+def whole_pictures(tools, side, n):
+    """(captions, pictures) of the pack's whole path-traced pictures that were held out, where it has such; shrunk to `side`."""
+    folder = tools.world.data / "pack"
+    index = folder / "large.json"
+    rows = [r for r in json.loads(index.read_text())["pictures"] if r["heldout"]][:n] if index.exists() else []
+    pictures = [Image.open(folder / r["webp"]).convert("RGB").resize((side, side), Image.Resampling.BOX) for r in rows]
+    return [r["caption"] for r in rows], [np.asarray(p) for p in pictures]
 
 
 class Enlargers:
@@ -161,7 +163,7 @@ def measure(tools, sizes):
             continue
         kinds, crops = {}, []
         sources = {k: ([s.caption for s in scenes], list(pictures), said) for k, (scenes, pictures, said) in truths(tools, side, n).items()}
-        captions, pictures = larger_scenes(tools, n) if side == 1024 else ([], [])
+        captions, pictures = whole_pictures(tools, side, n)
         if pictures:
             sources["path-traced whole"] = captions, pictures, "held-out whole pictures"
         for kind, (captions, pictures, said) in sources.items():

@@ -21,7 +21,12 @@ def table(head, rows):
 
 def source(part):
     m = part["made"]
-    return f"`{m['command']}`, {m['date']}, {m['machine']}, {m['seconds'] / 60:.0f} min.\n"
+    return f"Measured {m['date']} on {m['machine']}; [command](#how-it-was-made).\n"
+
+
+def made_text(parts):
+    rows = [[name, f"`{p['made']['command']}`", p["made"]["machine"], p["made"]["date"], f"{p['made']['seconds'] / 60:.1f} min"] for name, p in parts.items()]
+    return "## How it was made\n\n" + table(["part", "command", "machine", "date", "clock"], rows)
 
 
 # ---------------------------------------------------------------- parts
@@ -40,16 +45,25 @@ def bar_rows(found, names):
     return rows
 
 
+def missed(rows):
+    """One line: which bars are missed, by how much."""
+    gone = [f"{r[0].split(' (')[0]} ({r[1]}): {r[2].strip('*')} of {r[-2]}" for r in rows if r[-1] != "pass"]
+    return f"{len(rows) - len(gone)} of {len(rows)} bars are passed." + (f" Missed: {'; '.join(gone)}." if gone else "")
+
+
 def bars_text(part):
     found, model = part["found"], part["model"]
     head = ["asked", "prompts", "right", "95 %", "n", "the probe itself: " + " / ".join(TRUE.values())]
     concepts = ", ".join(f"{v['concepts']} {KINDS[k]}" for k, v in found["kinds"].items())
+    rows = bar_rows(found, BARS)
     return f"""## Bars, at the default settings
 
 Prompts are captions of the training grammar, unseen scenes, one picture each, seeds 1, 2, 3, ...; only concepts that the model was trained on ({concepts};
 the probe answers out of all {model['vocabulary']}). Its own answers to true pictures are the ceiling: no model can be shown to be better.
 
-{table(head + ["bar", ""], bar_rows(found, BARS))}
+{table(head + ["bar", ""], rows)}
+{missed(rows)}
+
 Also asked:
 
 {table(head, bar_rows(found, MORE))}
@@ -195,5 +209,6 @@ def write(out, notes):
         texts.append(sheets_text(parts["sheets"]))
     if "probes" in parts:
         texts.append(probes_text(parts["probes"], parts.get("bars")))
+    texts.append(made_text(parts))
     (out / "REPORT.md").write_text("\n".join(texts))
     print(out / "REPORT.md")

@@ -122,7 +122,7 @@ def processor():
 def circumstances(args, seconds):
     """Command, machine, date: what belongs to every number."""
     machine = processor() + (f", {torch.cuda.get_device_name()}" if args.device == "cuda" else "")
-    load = f", load {os.getloadavg()[1]:.1f}" if hasattr(os, "getloadavg") else ""
+    load = f" (shared: load {os.getloadavg()[1]:.1f})" if hasattr(os, "getloadavg") else ""
     return {"command": "python " + shlex.join([os.path.relpath(sys.argv[0], HERE.parents[2]), *sys.argv[1:]]), "machine": machine + load,
             "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"), "seconds": round(seconds), "torch": torch.__version__}
 
