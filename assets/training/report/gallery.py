@@ -1,7 +1,9 @@
 """Contact sheets of prompts that nobody picked: PartiPrompts and compositions of the grammar, each at every size of the cascade."""
 import csv
 import random
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -12,6 +14,11 @@ from questions import mixed
 SEED = 11
 TILE, GAP, COLUMNS, LINES = 116, 10, 5, 3
 PAPER, INK = (250, 250, 251), (28, 32, 40)
+
+
+def letters(size):
+    """DejaVu Sans, which matplotlib brings along: it has the accents of the prompts."""
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
 
 
 def parti(path, n):
@@ -56,7 +63,7 @@ def cell(page, pen, fonts, corner, row, number, pictures):
 
 def sheet(rows, pictures, out):
     """rows: (prompt, what kind); pictures: a list of PIL pictures each, smallest first."""
-    font = ImageFont.load_default(12)
+    font = letters(11)
     width, height = len(pictures[0]) * (TILE + 1) + GAP, TILE + 3 + 14 * LINES + GAP
     columns = min(COLUMNS, len(rows))
     page = Image.new("RGB", (columns * width + GAP, -(-len(rows) // columns) * height + GAP), PAPER)
@@ -90,7 +97,7 @@ def measure(tools, sizes):
 
 def tiles(columns, heads, out, tile=192):
     """A sheet of rows of equal pictures (uint8 arrays) under column heads."""
-    font = ImageFont.load_default(14)
+    font = letters(12)
     page = Image.new("RGB", (len(heads) * (tile + 4) + 4, len(columns) * (tile + 4) + 26), PAPER)
     pen = ImageDraw.Draw(page)
     for k, head in enumerate(heads):

@@ -87,7 +87,7 @@ class Tools:
             return self.app
         from cascade import Torch
 
-        return Torch(self.args.model, self.work, self.args.device)
+        return Torch(self.args.model, self.work, self.args.device, 256 if self.args.device == "cuda" else 24)
 
     @property
     def prompts(self):
