@@ -1,4 +1,5 @@
 """Training of the probe on composed scenes of the sprites that are trained on."""
+import dataclasses
 import json
 import time
 
@@ -138,12 +139,14 @@ def follow(mean, new, n):
     return mean + (new - mean) * max(0.002, 9 / (10 + float(n))) if mean.is_floating_point() else new
 
 
-def train(world, sizes, log=print):
-    """A probe of the whole vocabulary (training sprites only), for `probe_minutes` of the clock."""
-    torch.manual_seed(SEED)
+def train(world, sizes, log=print, weights=None):
+    """A probe of the whole vocabulary (training sprites only), for sizes.minutes of the clock; from `weights` where it goes on."""
+    torch.manual_seed(SEED if weights is None else SEED + 1)
     device = torch.device(world.device)
     names, vocabulary = world.names, world.vocabulary("trained")
     net = ProbeNet(len(names.concepts), len(names.colours), len(names.backgrounds), sizes.width).to(device, memory_format=torch.channels_last)
+    if weights:
+        net.load_state_dict(weights)
     optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.02)
     mean = torch.optim.swa_utils.AveragedModel(net, avg_fn=follow, use_buffers=True)
     feed = batches(world, vocabulary, sizes)
@@ -168,7 +171,7 @@ def train(world, sizes, log=print):
         if time.time() - told > 60:
             told = time.time()
             log(f"  probe {updates} x {sizes.batch}, {progress:.0%}: " + ", ".join(f"{k} {v.item():.3f}" for k, v in parts.items()))
-    made = {"pictures": updates * sizes.batch, "seconds": round(time.time() - start), "device": str(device)}
+    made = {"pictures": updates * sizes.batch, "updates": updates, "seconds": round(time.time() - start), "device": str(device)}
     return Probe(mean.module.eval(), names, device), made
 
 
@@ -180,14 +183,18 @@ def folder(world):
     return path
 
 
-def load_or_train(world, sizes, log=print):
-    """The probe of this data, this size and this seed, and its card (how it was made)."""
+def load_or_train(world, sizes, log=print, more=0):
+    """The probe of this data, this size and this seed, and its card (how it was made). more: minutes to train a kept one further."""
     kept = folder(world) / f"{world.key()}-{sizes.key()}.pt"
-    if kept.exists():
-        state = torch.load(kept, map_location=world.device, weights_only=False)
+    state = torch.load(kept, map_location=world.device, weights_only=False) if kept.exists() else None
+    if state and not more:
         return Probe.of(state, world.names, world.device), state["card"]
+    if state:
+        sizes = dataclasses.replace(sizes, minutes=more, rate=sizes.rate / 2)
     log(f"training the probe for {sizes.minutes:g} minutes ({world.device})")
-    probe, made = train(world, sizes, log)
+    probe, made = train(world, sizes, log, state and state["net"])
+    if state:
+        made = {**made, **{k: made[k] + state["card"][k] for k in ("pictures", "seconds", "updates")}}
     card = {**made, "parameters": sum(p.numel() for p in probe.net.parameters()), "concepts": len(world.names.concepts),
             "sprites": len(world.vocabulary("trained").sprites), "seed": SEED}
     torch.save({"net": probe.net.state_dict(), "width": sizes.width, "names": world.names.plain(), "card": card}, kept)

@@ -61,7 +61,7 @@ class Tools:
 
     @cached_property
     def trained(self):
-        return probe_train.load_or_train(self.world, PROBES[self.args.probe], self.log)
+        return probe_train.load_or_train(self.world, PROBES[self.args.probe], self.log, self.args.more)
 
     @property
     def probe(self):
@@ -148,6 +148,7 @@ def arguments():
     ap.add_argument("--quick", action="store_true", help="every path at tiny size, for a dry run: --size quick --probe quick")
     ap.add_argument("--set", nargs="*", default=[], metavar="NAME=N", help="changes one number of --size, such as curve=200")
     ap.add_argument("--probe", choices=PROBES, help="size of the probe; default: gpu on CUDA, else cpu")
+    ap.add_argument("--more", type=float, default=0, metavar="MINUTES", help="trains a kept probe further (with the part probes)")
     ap.add_argument("--device", default="cpu", help="of PyTorch: cpu or cuda")
     ap.add_argument("--sampler", choices=("app", "torch"), default="app", help="who draws the guidance curves")
     ap.add_argument("--largest", type=int, default=1024, help="leaves out the stages above this size")
@@ -161,6 +162,8 @@ def checked(ap):
     if unknown := set(args.parts) - set(PARTS):
         ap.error(f"no part is called {sorted(unknown)[0]}; parts: {', '.join(PARTS)}")
     args.parts = args.parts or list(PARTS)
+    if args.more and args.parts != ["probes"]:
+        ap.error("--more belongs to the part probes alone: bars and curves must share one probe")
     args.size, args.probe = ("quick", "quick") if args.quick else (args.size, args.probe or ("gpu" if args.device == "cuda" else "cpu"))
     if args.out is None and args.parts != ["probes"]:
         ap.error("--out is missing: where REPORT.md is to be written")
