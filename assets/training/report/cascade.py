@@ -1,6 +1,8 @@
-"""The first stage in PyTorch, in batches: for sweeps of many settings on a GPU. The pictures that users get are the app's; this draws from
+"""The first stage in PyTorch, in batches: for sweeps of many settings on a GPU. The pictures that users get are the app's;
+this draws from
 the same weights with other noise, always with DDIM (eta 0).
 """
+
 import hashlib
 import json
 from pathlib import Path
@@ -32,8 +34,14 @@ class Base:
         """[N, 3, size, size] in [-1, 1]; guidance and threshold: None is the card's default."""
         d = self.stage["defaults"]
         noise = [torch.randn(3, self.size, self.size, generator=torch.Generator().manual_seed(int(s))) for s in seeds]
-        how = {"steps": d["steps"], "percentile": d["percentile"], "cap": d["cap"], "prediction": self.stage["prediction"],
-               "guidance": d["guidance"] if guidance is None else guidance, "mode": threshold or d["threshold"]}
+        how = {
+            "steps": d["steps"],
+            "percentile": d["percentile"],
+            "cap": d["cap"],
+            "prediction": self.stage["prediction"],
+            "guidance": d["guidance"] if guidance is None else guidance,
+            "mode": threshold or d["threshold"],
+        }
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             cond, null = self.text(prompts), self.text([""] * len(prompts))
             schedule = diffusion.schedule(self.stage["schedule"])
@@ -42,6 +50,7 @@ class Base:
 
 class Torch:
     """The same face as draw.App for pictures of the first stage; one .npy a call is kept."""
+
     name = "PyTorch (DDIM)"
 
     def __init__(self, model, work, device="cpu", batch=32):
@@ -57,7 +66,7 @@ class Torch:
             return np.load(kept)
         parts = []
         for k in range(0, len(asks), self.batch):
-            part = asks[k:k + self.batch]
+            part = asks[k : k + self.batch]
             x = self.base.sample([a.prompt for a in part], [a.seed for a in part], part[0].guidance, part[0].threshold)
             parts.append(((x.float() + 1) * 127.5 + 0.5).byte().permute(0, 2, 3, 1).cpu().numpy())
         np.save(kept, np.concatenate(parts))

@@ -1,4 +1,5 @@
 """Checks of the report's own arithmetic, in seconds and without data: python checks.py"""
+
 import sys
 from pathlib import Path
 
@@ -19,7 +20,9 @@ NAMES = Names(["apple", "cat"], ["red", "blue"], ["white"])
 
 
 def frechet_of_known_normals():
-    """N(0, 1) against N(1, 4) in 8 dimensions: 8 (1 + (2 - 1)^2) = 16; few samples of more dimensions agree with the full matrix square root."""
+    """N(0, 1) against N(1, 4) in 8 dimensions: 8 (1 + (2 - 1)^2) = 16;
+    few samples of more dimensions agree with the full matrix square root.
+    """
     rng = np.random.default_rng(0)
     found = distance(Normal(rng.normal(size=(20000, 8))), Normal(1 + 2 * rng.normal(size=(20000, 8))))
     assert abs(found - 16) < 0.5, found
@@ -37,7 +40,14 @@ def shares_and_curves():
 
 def facts_are_judged():
     reading = Reading([Seen(0, 0, 0.2, 0.5, 0.9), Seen(1, 1, 0.8, 0.5, 0.8)], 2, [0.9])
-    facts = {"objects": ["cat", "apple"], "colours": [None, "red"], "count": 2, "relation": "right of", "size": None, "background": ["white"]}
+    facts = {
+        "objects": ["cat", "apple"],
+        "colours": [None, "red"],
+        "count": 2,
+        "relation": "right of",
+        "size": None,
+        "background": ["white"],
+    }
     assert all(judge(reading, facts, NAMES).values()) and aligned(judge(reading, facts, NAMES)) == 1
     wrong = judge(reading, {**facts, "relation": "left of", "colours": ["red", None]}, NAMES)
     assert not wrong["position"] and not wrong["colour"] and wrong["all objects"], wrong
@@ -74,13 +84,26 @@ def dynamic_against_static():
     def point(mode, w, d, a):
         return {"threshold": mode, "guidance": w, "distance": d, "alignment": a, "right": [a] * 20, "n": 20}
 
-    points = [point("static", 1, 20, 0.5), point("static", 5, 10, 0.6), point("static", 8, 20, 0.8), point("dynamic", 5, 10, 0.7), point("dynamic", 8, 15, 0.9)]
+    points = [
+        point("static", 1, 20, 0.5),
+        point("static", 5, 10, 0.6),
+        point("static", 8, 20, 0.8),
+        point("dynamic", 5, 10, 0.7),
+        point("dynamic", 8, 15, 0.9),
+    ]
     found = verdict(points)
     assert found["answer"] == "yes" and abs(found["gain"] - 0.15) < 1e-6, found
 
 
 def main():
-    for check in (frechet_of_known_normals, shares_and_curves, facts_are_judged, truth_moves_with_the_picture, spoiling_and_enlarging, dynamic_against_static):
+    for check in (
+        frechet_of_known_normals,
+        shares_and_curves,
+        facts_are_judged,
+        truth_moves_with_the_picture,
+        spoiling_and_enlarging,
+        dynamic_against_static,
+    ):
         check()
         print("ok", check.__name__)
 

@@ -1,4 +1,5 @@
 """Alignment against Frechet distance as guidance grows, for each way of thresholding: the paper's figure A.8 on this model."""
+
 import numpy as np
 
 import worlds
@@ -9,12 +10,14 @@ from questions import answer, mixed
 from stats import read_curve
 
 MODES = ("none", "static", "dynamic")
-HIGH = 5     # the bar speaks of weights from here on
+HIGH = 5  # the bar speaks of weights from here on
 CHECKED = 48  # pictures drawn by both painters where PyTorch draws the curves
 
 
 class Truth:
-    """Composed pictures of one kind, never trained on: the reference of the distances, and how far two halves of the truth are apart."""
+    """Composed pictures of one kind, never trained on: the reference of the distances,
+    and how far two halves of the truth are apart.
+    """
 
     def __init__(self, tools, kind, sizes):
         vocabulary = tools.world.vocabulary("all", tools.concepts, kind)
@@ -38,9 +41,16 @@ def point(tools, painter, truth, scenes, sizes, guidance=None, mode=None):
     features = tools.features(pictures)
     right = [aligned(a) for a in answer(tools.probe, worlds.to_signed(pictures), scenes)]
     means = pictures.reshape(len(pictures), -1)
-    return {"guidance": guidance, "threshold": mode, "n": len(scenes), "distance": distance(truth.normal, Normal(features)),
-            "distance_deviation": bootstrap(truth.normal, features, sizes.bootstrap), "alignment": float(np.mean(right)), "right": right,
-            "saturated": float(((means < 3) | (means > 252)).mean())}
+    return {
+        "guidance": guidance,
+        "threshold": mode,
+        "n": len(scenes),
+        "distance": distance(truth.normal, Normal(features)),
+        "distance_deviation": bootstrap(truth.normal, features, sizes.bootstrap),
+        "alignment": float(np.mean(right)),
+        "right": right,
+        "saturated": float(((means < 3) | (means > 252)).mean()),
+    }
 
 
 def curve_kind(tools, painter, kind, sizes):
@@ -54,8 +64,13 @@ def curve_kind(tools, painter, kind, sizes):
             p = points[-1]
             tools.log(f"  {kind}, {mode}, w = {guidance}: distance {p['distance']:.1f}, alignment {p['alignment']:.3f}")
     true = worlds.to_signed(tools.world.bytes(scenes, vocabulary))
-    found = {"points": points, "floor": truth.apart(sizes.curve, sizes.bootstrap), "reference": len(truth.features),
-             "ceiling": float(np.mean([aligned(a) for a in answer(tools.probe, true, scenes)])), "verdict": verdict(points)}
+    found = {
+        "points": points,
+        "floor": truth.apart(sizes.curve, sizes.bootstrap),
+        "reference": len(truth.features),
+        "ceiling": float(np.mean([aligned(a) for a in answer(tools.probe, true, scenes)])),
+        "verdict": verdict(points),
+    }
     painters = [p for p in (tools.app, painter) if p is not None]
     found["default"] = [{"painter": p.name, **point(tools, p, truth, scenes[:CHECKED], sizes)} for p in dict.fromkeys(painters)]
     for p in points + found["default"]:
@@ -65,10 +80,15 @@ def curve_kind(tools, painter, kind, sizes):
 
 def measure(tools, sizes, painter):
     kinds = [k for k in tools.world.kinds() if tools.world.vocabulary("trained", tools.concepts, k)]
-    return {"kinds": {k: curve_kind(tools, painter, k, sizes) for k in kinds}, "painter": painter.name, "clock": tools.app.clock.line() if tools.app else None}
+    return {
+        "kinds": {k: curve_kind(tools, painter, k, sizes) for k in kinds},
+        "painter": painter.name,
+        "clock": tools.app.clock.line() if tools.app else None,
+    }
 
 
 # ---------------------------------------------------------------- dynamic against static
+
 
 def path(points, mode, right=None):
     """[(distance, alignment)] by growing guidance; `right`: rows of pictures to average in place of all."""

@@ -1,8 +1,10 @@
 """Pictures by the app itself: one process of `imagen generate` a prompt, kept by what was asked so that nothing is drawn twice.
 
-The command line takes one prompt a call (`--count` draws more pictures of the same prompt), so every call pays its start: the clock
+The command line takes one prompt a call (`--count` draws more pictures of the same prompt), so every call pays its start:
+the clock
 keeps it apart. `Clock.line()` says what a picture cost.
 """
+
 import hashlib
 import os
 import re
@@ -21,7 +23,10 @@ STAGE_SECONDS = re.compile(r"(\d+) pixels: done in ([\d.]+) s")
 
 @dataclass(frozen=True)
 class Ask:
-    """One picture to draw. `guidance` and `threshold` are the first stage's; None is the card's default. `source`: a picture to enlarge."""
+    """One picture to draw. `guidance` and `threshold` are the first stage's; None is the card's default. `source`:
+    a picture to enlarge.
+    """
+
     prompt: str
     seed: int
     until: int = 64
@@ -61,7 +66,9 @@ class Clock:
     def line(self):
         if not self.calls:
             return "every picture was kept from an earlier run"
-        parts = [f"{size} px {total / n:.1f} s (n = {n})" for size, (n, total) in sorted(self.stages.items(), key=lambda s: int(s[0]))]
+        parts = [
+            f"{size} px {total / n:.1f} s (n = {n})" for size, (n, total) in sorted(self.stages.items(), key=lambda s: int(s[0]))
+        ]
         start = (self.wall - sum(total for _, total in self.stages.values())) / self.calls
         return f"{', '.join(parts)}, and {start:.1f} s of start a call ({self.calls} calls)"
 
@@ -79,6 +86,7 @@ def model_key(model):
 
 class App:
     """The command line program as a painter."""
+
     name = "the app"
 
     def __init__(self, imagen, model, work, jobs=1, device="auto"):

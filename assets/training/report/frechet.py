@@ -1,8 +1,10 @@
 """Frechet distance between two sets of features, each seen as one normal distribution (Dowson & Landau 1982).
 
-d^2 = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)). With S = A A^T the last trace is the nuclear norm of A1^T A2: exact, and cheap for few samples.
+d^2 = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)). With S = A A^T the last trace is the nuclear norm of A1^T A2: exact,
+and cheap for few samples.
 On EfficientNet-Lite0 features, with far fewer pictures than 50,000: never to be compared with a published FID.
 """
+
 import numpy as np
 import torch
 

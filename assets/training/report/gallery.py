@@ -1,4 +1,7 @@
-"""Contact sheets of prompts that nobody picked: PartiPrompts and compositions of the grammar, each at every size of the cascade."""
+"""Contact sheets of prompts that nobody picked: PartiPrompts and compositions of the grammar,
+each at every size of the cascade.
+"""
+
 import csv
 import random
 from pathlib import Path
@@ -43,7 +46,7 @@ def wrapped(text, font, width):
         else:
             lines.append(word)
     if len(lines) > LINES:
-        lines = lines[:LINES - 1] + [lines[LINES - 1] + " ..."]
+        lines = lines[: LINES - 1] + [lines[LINES - 1] + " ..."]
     for i, line in enumerate(lines):
         while font.getlength(line) > width:
             line = line[:-5] + " ..." if line.endswith(" ...") else line[:-1] + " ..."
@@ -84,7 +87,9 @@ def draw(tools, rows, out, until):
 
 
 def measure(tools, sizes):
-    found = {"compositions": draw(tools, compositions(tools, sizes.sheet), tools.out / "sheet_compositions.webp", sizes.sheet_until)}
+    found = {
+        "compositions": draw(tools, compositions(tools, sizes.sheet), tools.out / "sheet_compositions.webp", sizes.sheet_until)
+    }
     if tools.prompts is None or not tools.prompts.exists():
         found["parti"] = {"missing": str(tools.prompts or "no file was named by --prompts")}
     else:

@@ -1,4 +1,5 @@
 """What the probe learns: the exact truth of composed scenes as arrays."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from probe_net import GRID, MAX_COUNT
 @dataclass
 class Names:
     """The probe's answers by number."""
+
     concepts: list
     colours: list
     backgrounds: list
@@ -39,11 +41,17 @@ def truth(scenes, sprites, names):
             things[i, k] = names.concept[row["concept"]], names.colour.get(colour, -1), o["cx"], o["cy"], o["size"]
         for name in scene.background["colours"]:
             back[i, names.background[name]] = 1
-    return {"things": torch.from_numpy(things), "background": torch.from_numpy(back), "count": torch.tensor([len(s.objects) - 1 for s in scenes])}
+    return {
+        "things": torch.from_numpy(things),
+        "background": torch.from_numpy(back),
+        "count": torch.tensor([len(s.objects) - 1 for s in scenes]),
+    }
 
 
 def grids(things):
-    """things [B, 4, 5] -> hills [B, 16, 16] that peak at 1 in the middles, and per cell the thing it belongs to [B, 16, 16] (-1: none)."""
+    """things [B, 4, 5] -> hills [B, 16, 16] that peak at 1 in the middles, and per cell the thing it belongs to [B, 16,
+    16] (-1: none).
+    """
     cells = (torch.arange(GRID, device=things.device) + 0.5) / GRID
     dx = cells[None, None, None, :] - things[:, :, 2, None, None]
     dy = cells[None, None, :, None] - things[:, :, 3, None, None]

@@ -1,4 +1,5 @@
 """REPORT.md out of the parts that were measured: numbers from report/*.json, reasons from notes.md, nothing else."""
+
 import json
 
 import plots
@@ -25,11 +26,15 @@ def source(part):
 
 
 def made_text(parts):
-    rows = [[name, f"`{p['made']['command']}`", p["made"]["machine"], p["made"]["date"], f"{p['made']['seconds'] / 60:.1f} min"] for name, p in parts.items()]
+    rows = [
+        [name, f"`{p['made']['command']}`", p["made"]["machine"], p["made"]["date"], f"{p['made']['seconds'] / 60:.1f} min"]
+        for name, p in parts.items()
+    ]
     return "## How it was made\n\n" + table(["part", "command", "machine", "date", "clock"], rows)
 
 
 # ---------------------------------------------------------------- parts
+
 
 def bar_rows(found, names):
     rows = []
@@ -39,8 +44,14 @@ def bar_rows(found, names):
             if not got or not got["n"]:
                 continue
             ceilings = [found["ceiling"].get(t, {}).get(kind, {}).get(group, {}).get(fact, {}).get("share") for t in TRUE]
-            row = [name, KINDS[kind], f"**{percent(got['share'])}**", f"{100 * got['low']:.0f}-{percent(got['high'])}", got["n"],
-                   " / ".join(percent(c) for c in ceilings)]
+            row = [
+                name,
+                KINDS[kind],
+                f"**{percent(got['share'])}**",
+                f"{100 * got['low']:.0f}-{percent(got['high'])}",
+                got["n"],
+                " / ".join(percent(c) for c in ceilings),
+            ]
             rows.append(row + ([percent(bar[0]), "pass" if got["share"] >= bar[0] else "**missed**"] if bar else []))
     return rows
 
@@ -58,8 +69,10 @@ def bars_text(part):
     rows = bar_rows(found, BARS)
     return f"""## Bars, at the default settings
 
-Prompts are captions of the training grammar, unseen scenes, one picture each, seeds 1, 2, 3, ...; only concepts that the model was trained on ({concepts};
-the probe answers out of all {model['vocabulary']}). Its own answers to true pictures are the ceiling: no model can be shown to be better.
+Prompts are captions of the training grammar, unseen scenes, one picture each, seeds 1, 2, 3, ...;
+only concepts that the model was trained on ({concepts};
+the probe answers out of all {model["vocabulary"]}). Its own answers to true pictures are the ceiling:
+no model can be shown to be better.
 
 {table(head + ["bar", ""], rows)}
 {missed(rows)}
@@ -67,29 +80,43 @@ the probe answers out of all {model['vocabulary']}). Its own answers to true pic
 Also asked:
 
 {table(head, bar_rows(found, MORE))}
-{source(part)}Drawn by the app: {found['clock']}.
+{source(part)}Drawn by the app: {found["clock"]}.
 """
 
 
 def verdict_text(kind, v):
     if not v:
         return f"- **{KINDS[kind]}**: no weight of 5 or more was drawn.\n"
-    rows = "; ".join(f"w = {r['guidance']:g}: {percent(r['dynamic'])} against {percent(r['static'])} ({r['how']})" for r in v["rows"])
-    return (f"- **{KINDS[kind]}: {v['answer']}**: {100 * v['gain']:+.1f} points of alignment on average (95 % of drawings of the prompts: "
-            f"{100 * v['low']:+.1f} to {100 * v['high']:+.1f}). {rows}.\n")
+    rows = "; ".join(
+        f"w = {r['guidance']:g}: {percent(r['dynamic'])} against {percent(r['static'])} ({r['how']})" for r in v["rows"]
+    )
+    return (
+        f"- **{KINDS[kind]}: {v['answer']}**: {100 * v['gain']:+.1f} points of alignment on average "
+        f"(95 % of drawings of the prompts: "
+        f"{100 * v['low']:+.1f} to {100 * v['high']:+.1f}). {rows}.\n"
+    )
 
 
 def curve_table(found):
     weights = sorted({p["guidance"] for p in found["points"]})
     at = {(p["threshold"], p["guidance"]): p for p in found["points"]}
-    rows = [[f"{w:g}"] + [f"{at[m, w]['distance']:.0f} ± {at[m, w]['distance_deviation'] or 0:.0f} / {percent(at[m, w]['alignment'])} / "
-                          f"{percent(at[m, w]['saturated'])}" for m in MODES] for w in weights]
+    rows = [
+        [f"{w:g}"]
+        + [
+            f"{at[m, w]['distance']:.0f} ± {at[m, w]['distance_deviation'] or 0:.0f} / {percent(at[m, w]['alignment'])} / "
+            f"{percent(at[m, w]['saturated'])}"
+            for m in MODES
+        ]
+        for w in weights
+    ]
     return table(["w", *MODES], rows)
 
 
 def default_text(found):
-    return "; ".join(f"{p['painter']} {p['distance']:.0f} ± {p['distance_deviation'] or 0:.0f} and {percent(p['alignment'])} (n = {p['n']})"
-                     for p in found["default"])
+    return "; ".join(
+        f"{p['painter']} {p['distance']:.0f} ± {p['distance_deviation'] or 0:.0f} and {percent(p['alignment'])} (n = {p['n']})"
+        for p in found["default"]
+    )
 
 
 def curves_text(part, folder):
@@ -98,24 +125,29 @@ def curves_text(part, folder):
     plots.by_weight(found["kinds"], folder / "curves_by_weight.png")
     text = """## Guidance and thresholding (the paper's figure A.8)
 
-Alignment: share of what the caption says (object, colour, count, position, background) that the probe finds. Distance: Frechet distance (squared, as usual)
-on the 1280 features of EfficientNet-Lite0; it falls with the number of pictures, so compare it only within this table, and with no published FID.
+Alignment: share of what the caption says (object, colour, count, position, background) that the probe finds. Distance:
+Frechet distance (squared, as usual)
+on the 1280 features of EfficientNet-Lite0; it falls with the number of pictures, so compare it only within this table,
+and with no published FID.
 Same prompts and seeds at every point.
 
 ![Alignment over Frechet distance](report/curves.png)
 
-Does dynamic beat static on alignment at equal distance for w >= 5? Static's alignment is read off its curve at dynamic's distance.
+Does dynamic beat static on alignment at equal distance for w >= 5? Static's alignment is read off its curve at dynamic's
+distance.
 
 """
     text += "".join(verdict_text(kind, k["verdict"]) for kind, k in found["kinds"].items())
     for kind, k in found["kinds"].items():
         floor = k["floor"]
         text += f"""
-**{KINDS[kind]}**, n = {k['points'][0]['n']} a point, {k['reference']} true pictures; each cell: distance ± bootstrap / alignment / channel values at 0 or 255
+**{KINDS[kind]}**, n = {k["points"][0]["n"]} a point, {k["reference"]} true pictures; each cell:
+distance ± bootstrap / alignment / channel values at 0 or 255
 
 {curve_table(k)}
-True pictures against the rest of them (n = {floor['n']}): {floor['mean']:.0f} ± {floor['deviation']:.0f}; the probe's alignment on the true pictures of these prompts:
-{percent(k['ceiling'])}. At the default settings: {default_text(k)}.
+True pictures against the rest of them (n = {floor["n"]}): {floor["mean"]:.0f} ± {floor["deviation"]:.0f};
+the probe's alignment on the true pictures of these prompts:
+{percent(k["ceiling"])}. At the default settings: {default_text(k)}.
 """
     return text + f"\n![The same over the weight](report/curves_by_weight.png)\n\n{source(part)}Drawn by {found['painter']}.\n"
 
@@ -123,12 +155,16 @@ True pictures against the rest of them (n = {floor['n']}): {floor['mean']:.0f} �
 def sheets_text(part):
     found = part["found"]
     text = "## Sheets, not picked\n\n"
-    for name, said in (("compositions", "captions of the training grammar, new scenes"), ("parti", "of the 1,632 of PartiPrompts (google-research/parti)")):
+    for name, said in (
+        ("compositions", "captions of the training grammar, new scenes"),
+        ("parti", "of the 1,632 of PartiPrompts (google-research/parti)"),
+    ):
         s = found[name]
         if "missing" in s:
             text += f"PartiPrompts: not drawn, the file is not here ({s['missing']}). Name it with `--prompts`.\n\n"
             continue
-        text += f"{s['n']} {said}, drawn by a fixed seed ({found['seed']}); each at {', '.join(map(str, s['sizes']))} pixels, seeds 1, 2, 3, ...\n\n"
+        text += f"{s['n']} {said}, drawn by a fixed seed ({found['seed']}); each at "
+        text += f"{', '.join(map(str, s['sizes']))} pixels, seeds 1, 2, 3, ...\n\n"
         text += f"![{name}](report/{s['file']})\n\n"
     return text + f"{source(part)}Drawn by the app: {found['clock']}.\n"
 
@@ -137,9 +173,12 @@ def enlarge_text(part):
     found = part["found"]
     text = f"""## Super-resolution
 
-Truth, and what comes of it when it is shrunk to a fourth and enlarged again: by the app's stage at its default settings with the picture's caption, bicubic, and
-Real-ESRGAN. Cells: PSNR in dB / edges: mean gradient / detail: energy above the small picture's Nyquist frequency, both as a share of the truth's (100 % is as
-sharp as the truth, more is too sharp). "Soft" inputs are blurred by {found['soft']} of their pixels, as a base model's pictures are.
+Truth, and what comes of it when it is shrunk to a fourth and enlarged again:
+by the app's stage at its default settings with the picture's caption, bicubic, and
+Real-ESRGAN. Cells: PSNR in dB / edges: mean gradient / detail: energy above the small picture's Nyquist frequency,
+both as a share of the truth's (100 % is as
+sharp as the truth, more is too sharp). "Soft" inputs are blurred by {found["soft"]} of their pixels,
+as a base model's pictures are.
 
 """
     for size, s in found["sizes"].items():
@@ -147,11 +186,14 @@ sharp as the truth, more is too sharp). "Soft" inputs are blurred by {found['sof
         rows = []
         for kind, k in s["kinds"].items():
             for label, means in k["means"].items():
-                cells = [f"{means[w]['psnr']:.1f} / {percent(means[w]['gradient'])} / {percent(means[w]['detail'])}" for w in ways]
+                cells = [
+                    f"{means[w]['psnr']:.1f} / {percent(means[w]['gradient'])} / {percent(means[w]['detail'])}" for w in ways
+                ]
                 rows.append([KINDS[kind], label, k["n"], *cells])
         sources = "; ".join(f"{KINDS[kind]}: {k['source']}" for kind, k in s["kinds"].items())
         seconds = ", ".join(f"{w} {t:.1f} s" for w, t in s["seconds"].items())
-        text += f"**To {size} pixels** ({sources})\n\n{table(['pictures', 'input', 'n', *ways], rows)}\n![{size}](report/{s['sheet']})\n\n"
+        text += f"**To {size} pixels** ({sources})\n\n"
+        text += f"{table(['pictures', 'input', 'n', *ways], rows)}\n![{size}](report/{s['sheet']})\n\n"
         text += f"Time a picture: {seconds}.\n\n"
     for line in found["missing"]:
         text += f"Not compared: {line}.\n\n"
@@ -162,8 +204,10 @@ def probes_text(part, bars):
     p, m = part["found"], part["model"]
     text = f"""## The probe
 
-A convolutional network of {p['parameters'] / 1e6:.1f} M parameters at 64 pixels, trained for {p['seconds'] / 60:.1f} min ({p['device']}) on {p['pictures']:,} composed pictures
-of {p['sprites']} sprites ({p['concepts']} concepts; {m['heldout']} of {m['sprites']} sprites held out), blurred, noised, compressed and pushed in contrast; seed {p['seed']}. On a grid it says
+A convolutional network of {p["parameters"] / 1e6:.1f} M parameters at 64 pixels,
+trained for {p["seconds"] / 60:.1f} min ({p["device"]}) on {p["pictures"]:,} composed pictures
+of {p["sprites"]} sprites ({p["concepts"]} concepts; {m["heldout"]} of {m["sprites"]} sprites held out), blurred, noised,
+compressed and pushed in contrast; seed {p["seed"]}. On a grid it says
 where things are, what they are and which colour they have; of the whole picture, how many things and which background colours.
 
 """
@@ -180,12 +224,17 @@ where things are, what they are and which colour they have; of the whole picture
 
 # ---------------------------------------------------------------- the page
 
+
 def head(parts):
     m = next(iter(parts.values()))["model"]
-    stages = "; ".join(f"{s['size']}: {s['defaults']['steps']} steps, w = {s['defaults']['guidance']:g}, {s['defaults']['threshold']}" for s in m["stages"])
+    stages = "; ".join(
+        f"{s['size']}: {s['defaults']['steps']} steps, w = {s['defaults']['guidance']:g}, {s['defaults']['threshold']}"
+        for s in m["stages"]
+    )
     text = f"# Report on {m['name']}\n\nDefault settings: {stages}."
     if m["claimed"]:
-        text += f" {m['known']} of the {m['claimed']} concepts of its card are in today's data ({m['vocabulary']} concepts, {m['sprites']} sprites)."
+        text += f" {m['known']} of the {m['claimed']} concepts of its card are in today's data "
+        text += f"({m['vocabulary']} concepts, {m['sprites']} sprites)."
     missing = [p for p in PARTS if p not in parts]
     return text + (f"\n\nNot measured: {', '.join(missing)}." if missing else "") + "\n"
 

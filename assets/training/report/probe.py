@@ -1,4 +1,5 @@
 """Asks the probe: what it reads in pictures, and whether that is what a caption said."""
+
 from dataclasses import dataclass
 
 import torch
@@ -6,15 +7,16 @@ import torch.nn.functional as F
 
 from probe_net import GRID, MAX_COUNT, SIDE, ProbeNet
 
-LEAST = 0.25    # height of a hill that counts as a thing
-APART = 0.06    # in widths of the picture: how far apart left and right must be
-FAR = 5         # cells: two middles are not nearer than half of this
-BACK = 0.5      # probability from which a background colour counts as seen
+LEAST = 0.25  # height of a hill that counts as a thing
+APART = 0.06  # in widths of the picture: how far apart left and right must be
+FAR = 5  # cells: two middles are not nearer than half of this
+BACK = 0.5  # probability from which a background colour counts as seen
 
 
 @dataclass
 class Seen:
     """One thing in a picture."""
+
     concept: int
     colour: int
     x: float
@@ -24,7 +26,7 @@ class Seen:
 
 @dataclass
 class Reading:
-    things: list      # Seen, the surest first
+    things: list  # Seen, the surest first
     count: int
     backgrounds: list  # probabilities by name
 
@@ -65,8 +67,15 @@ class Probe:
             for h, c in zip(height[i].tolist(), cell[i].tolist()):
                 if h >= LEAST or not things:
                     row, column = divmod(c, GRID)
-                    things.append(Seen(int(out["concept"][i, :, row, column].argmax()), int(out["colour"][i, :, row, column].argmax()),
-                                       (column + 0.5) / GRID, (row + 0.5) / GRID, h))
+                    things.append(
+                        Seen(
+                            int(out["concept"][i, :, row, column].argmax()),
+                            int(out["colour"][i, :, row, column].argmax()),
+                            (column + 0.5) / GRID,
+                            (row + 0.5) / GRID,
+                            h,
+                        )
+                    )
             readings.append(Reading(things, int(count[i]), backs[i].tolist()))
         return readings
 
@@ -74,8 +83,10 @@ class Probe:
 def judge(reading, facts, names):
     """{fact: right?} for what the caption said and nothing else.
 
-    object: the surest thing is it (one, or several of one kind); all objects: each of several different things is seen; colour: every thing
-    that has a colour word is seen with that colour; count: of one kind of thing, 1 to 4; position: both are seen and stand as said; background:
+    object: the surest thing is it (one, or several of one kind); all objects: each of several different things is seen;
+    colour: every thing
+    that has a colour word is seen with that colour; count: of one kind of thing, 1 to 4; position:
+    both are seen and stand as said; background:
     all named colours are seen. `position if seen` is asked only where both are seen."""
     wanted = [names.concept[c] for c in facts["objects"]]
     seen = {t.concept: t for t in reversed(reading.things)}  # the surest of each concept
@@ -108,4 +119,3 @@ def aligned(answers):
 def stands(a, b, relation):
     along = {"left of": b.x - a.x, "right of": a.x - b.x, "above": b.y - a.y, "below": a.y - b.y}[relation]
     return along > APART
-

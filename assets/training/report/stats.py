@@ -1,4 +1,5 @@
 """Shares with their uncertainty, and curves read at a given height."""
+
 import math
 
 import numpy as np
@@ -22,7 +23,9 @@ def share(answers):
 
 
 def read_curve(points, height):
-    """y of the polyline `points` [(x, y), ..] in its own order where it passes x = height, or None; the largest y where it does so twice."""
+    """y of the polyline `points` [(x, y), ..] in its own order where it passes x = height, or None;
+    the largest y where it does so twice.
+    """
     found = []
     for (x0, y0), (x1, y1) in zip(points, points[1:]):
         if min(x0, x1) <= height <= max(x0, x1):

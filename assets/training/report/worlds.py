@@ -1,4 +1,7 @@
-"""Composed scenes for the report: never seen in training (own seeds), of sprites that were trained on or held out, of all concepts or a model's."""
+"""Composed scenes for the report: never seen in training (own seeds), of sprites that were trained on or held out,
+of all concepts or a model's.
+"""
+
 import hashlib
 import json
 import random
@@ -12,7 +15,14 @@ import scenes
 from labels import Names
 
 # seeds of the report's scenes: far from the trainer's, one range a purpose
-SEEDS = {"probe": 0x5EED_0000, "ceiling": 0x5EED_1000, "reference": 0x5EED_2000, "prompts": 0x5EED_3000, "enlarge": 0x5EED_4000, "sheet": 0x5EED_5000}
+SEEDS = {
+    "probe": 0x5EED_0000,
+    "ceiling": 0x5EED_1000,
+    "reference": 0x5EED_2000,
+    "prompts": 0x5EED_3000,
+    "enlarge": 0x5EED_4000,
+    "sheet": 0x5EED_5000,
+}
 FEWEST = 4  # concepts that a vocabulary needs: a list may name four things
 
 
@@ -45,10 +55,18 @@ class World:
         return sorted({row["kind"] for row in self.index["sprites"]})
 
     def vocabulary(self, part="trained", concepts=None, kind=None, side=64):
-        """The sampler's vocabulary of the sprites that are "trained", "heldout" or "all", or None where too few concepts are left."""
+        """The sampler's vocabulary of the sprites that are "trained", "heldout" or "all",
+        or None where too few concepts are left.
+        """
         known = None if side != 1024 else set(np.load(self.data / "banks" / "1024.ids.npy").tolist())
-        rows = [r for r in self.index["sprites"] if (part == "all" or r["heldout"] == (part == "heldout"))
-                and (concepts is None or r["concept"] in concepts) and (kind is None or r["kind"] == kind) and (known is None or r["id"] in known)]
+        rows = [
+            r
+            for r in self.index["sprites"]
+            if (part == "all" or r["heldout"] == (part == "heldout"))
+            and (concepts is None or r["concept"] in concepts)
+            and (kind is None or r["kind"] == kind)
+            and (known is None or r["id"] in known)
+        ]
         shown = {k: {r["concept"] for r in rows if r["kind"] == k} for k in {r["kind"] for r in rows}}
         rows = [r for r in rows if len(shown[r["kind"]]) >= FEWEST]
         return scenes.Vocabulary.of(self.index, rows) if rows else None
@@ -61,7 +79,10 @@ class World:
     def bytes(self, found, vocabulary, side=64, crop=None):
         """uint8 [n, side, side, 3], in small batches."""
         step = max(1, 64 * 64 * 64 // (crop[2] if crop else side) ** 2)
-        cut = [(found[k:k + step], crop and (crop[0][k:k + step], crop[1][k:k + step], crop[2])) for k in range(0, len(found), step)]
+        cut = [
+            (found[k : k + step], crop and (crop[0][k : k + step], crop[1][k : k + step], crop[2]))
+            for k in range(0, len(found), step)
+        ]
         return np.concatenate([to_bytes(self.pictures(f, vocabulary, side, c)) for f, c in cut])
 
 
@@ -90,7 +111,9 @@ def sample(rng, vocabulary, n, **choices):
 
 
 def model_concepts(card, index):
-    """Names of the vocabulary's concepts that a model card claims (by any of their words); all of them where the card lists none."""
+    """Names of the vocabulary's concepts that a model card claims (by any of their words);
+    all of them where the card lists none.
+    """
     claimed = card.get("concepts")
     if not claimed:
         return None
