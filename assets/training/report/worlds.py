@@ -97,6 +97,8 @@ def to_signed(pictures):
 
 def sample(rng, vocabulary, n, **choices):
     """n scenes; a choice that cannot be met for one concept is tried with others."""
+    if len(vocabulary.groups) == 1:
+        choices = {"kind": next(iter(vocabulary.groups)), **choices}
     found = []
     for _ in range(20 * n):
         if len(found) == n:
