@@ -11,6 +11,7 @@ import torch.nn.functional as F
 SIDE = 64
 GRID = 16
 MAX_COUNT = 4
+COARSE = 8  # the picture at this size goes straight to what judges the background
 
 
 def conv(c_in, c_out, kernel=3, stride=1):
@@ -44,8 +45,8 @@ class ProbeNet(nn.Module):
         self.place = nn.Conv2d(c1, 1, 1)
         self.hidden = conv(c1 + c2, c2, 1)
         self.concept, self.colour = nn.Conv2d(c2, concepts, 1), nn.Conv2d(c2, colours, 1)
-        self.whole = nn.Sequential(nn.Linear(2 * c1 + c3 + 1, 128), nn.ReLU(inplace=True))
-        self.count, self.background = nn.Linear(128, MAX_COUNT), nn.Linear(128, backgrounds)
+        self.whole = nn.Sequential(nn.Linear(2 * c1 + c3 + 1 + 3 * COARSE**2, 192), nn.ReLU(inplace=True))
+        self.count, self.background = nn.Linear(192, MAX_COUNT), nn.Linear(192, backgrounds)
 
     def forward(self, x):
         f1 = self.stem(x)
@@ -57,7 +58,8 @@ class ProbeNet(nn.Module):
         middle = self.place(f1)
         cells = self.hidden(torch.cat([f1, wide], dim=1))
         heat = middle.sigmoid().sum((2, 3))  # about the number of things: the middles are drawn as small hills
-        whole = self.whole(torch.cat([f1.mean((2, 3)), f1.amax((2, 3)), f3.mean((2, 3)), heat], dim=1))
+        coarse = F.adaptive_avg_pool2d(x, COARSE).flatten(1)
+        whole = self.whole(torch.cat([f1.mean((2, 3)), f1.amax((2, 3)), f3.mean((2, 3)), heat, coarse], dim=1))
         return {
             "middle": middle,
             "concept": self.concept(cells),

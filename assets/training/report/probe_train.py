@@ -14,6 +14,7 @@ from probe import Probe
 from probe_net import ProbeNet
 
 SEED = 4
+VERSION = 2  # of the network and its training: an older kept probe is not taken for a newer one
 PLAIN_COLOURS = 2.0  # weights of the losses
 COUNT = 0.5
 BACKGROUND = 2.0
@@ -205,7 +206,7 @@ def load_or_train(world, sizes, log=print, more=0):
     """The probe of this data, this size and this seed, and its card (how it was made). more:
     minutes to train a kept one further.
     """
-    kept = folder(world) / f"{world.key()}-{sizes.key()}.pt"
+    kept = folder(world) / f"{world.key()}-{sizes.key()}-v{VERSION}.pt"
     state = torch.load(kept, map_location=world.device, weights_only=False) if kept.exists() else None
     if state and not more:
         return Probe.of(state, world.names, world.device), state["card"]
