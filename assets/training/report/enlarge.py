@@ -19,6 +19,11 @@ FACTOR = 4
 OURS = "this model"
 SOFT = 0.8  # width of the blur, in pixels of the small picture, of the "soft" inputs: a base model is no sharper
 CROP = {256: 96, 1024: 192}
+WINDOW = {
+    256: 256,
+    1024: 512,
+}  # what is measured: at 1024 the busiest part, for Real-ESRGAN takes minutes for a whole picture on a CPU
+EDGE, FLAT = 16, 2  # grey levels between neighbours: an edge, and what is flat
 ROWS = 4  # of the sheet, for each size
 
 
@@ -34,10 +39,30 @@ def luma(picture):
     return picture.astype(np.float64) @ (0.299, 0.587, 0.114)
 
 
-def gradient(picture):
-    """Mean length of the difference to the right and lower neighbours."""
+def slopes(picture):
+    """Length of the difference to the right and lower neighbours, in grey levels."""
     y = luma(picture)
-    return float(np.hypot(np.diff(y, axis=1)[:-1], np.diff(y, axis=0)[:, :-1]).mean())
+    return np.hypot(np.diff(y, axis=1)[:-1], np.diff(y, axis=0)[:, :-1])
+
+
+def steepest(values, width):
+    """The largest value within a square around each pixel."""
+    return F.max_pool2d(torch.from_numpy(values)[None, None], width, 1, width // 2)[0, 0].numpy()
+
+
+def edges(picture, truth):
+    """How steep the picture is where the truth has clear edges, as a share of the truth.
+    The steepest within 2 pixels counts, so that a shift costs nothing.
+    """
+    real = slopes(truth)
+    at = real > EDGE
+    return float(steepest(slopes(picture), 5)[at].mean() / steepest(real, 5)[at].mean()) if at.any() else 1.0
+
+
+def grain(picture, truth):
+    """Mean slope where the truth is flat far around: what should be 0."""
+    at = steepest(slopes(truth), 17) < FLAT
+    return float(slopes(picture)[at].mean()) if at.any() else 0.0
 
 
 def detail(picture):
@@ -55,8 +80,9 @@ def detail(picture):
 def measures(picture, truth):
     return {
         "psnr": psnr(picture, truth),
-        "gradient": gradient(picture) / max(gradient(truth), 1e-9),
+        "edges": edges(picture, truth),
         "detail": detail(picture) / max(detail(truth), 1e-9),
+        "grain": grain(picture, truth),
     }
 
 
@@ -99,38 +125,59 @@ def whole_pictures(tools, side, n):
 
 
 class Enlargers:
-    """Every way to make a picture four times as wide: name -> (uint8, caption, size) -> uint8."""
+    """Every way to make a picture four times as wide:
+    name -> (small uint8, caption, size, window) -> the window of the large one.
+    """
 
     def __init__(self, tools):
         self.tools, self.missing, self.seconds = tools, [], {}
-        self.ways = {
-            "bicubic": lambda small, _, size: np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC))
-        }
+        self.ways = {"bicubic": bicubic}
         for name in NETWORKS:
             try:
-                net = RealEsrgan(tools.world.data, name)
+                self.ways[name] = self.kept(name, RealEsrgan(tools.world.data, name))
             except Missing as e:
                 self.missing.append(f"{name}: {e}")
-                continue
-            self.ways[name] = lambda small, _, size, net=net: net(small)
         self.ways[OURS] = self.stage
 
-    def stage(self, small, caption, size):
+    def kept(self, name, net):
+        """The network, its pictures kept beside the app's: it is the slowest of all."""
+        folder = self.tools.work / "enlarged"
+        folder.mkdir(parents=True, exist_ok=True)
+
+        def way(small, _, size, window):
+            part = tuple(v // FACTOR for v in window)
+            path = folder / f"{NETWORKS[name]}-{hash_of(small)}-{'-'.join(map(str, part))}.png"
+            if not path.exists():
+                Image.fromarray(net(small, part)).save(path)
+            return np.asarray(Image.open(path))
+
+        return way
+
+    def stage(self, small, caption, size, window):
         """Our stage, by the app, with the caption as users would give it."""
         folder = self.tools.work / "small"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{hash_of(small)}.png"
         if not path.exists():
             Image.fromarray(small).save(path)
-        return self.tools.app.draw([Ask(caption, 1, until=size, source=str(path))])[0]
+        return cut(self.tools.app.draw([Ask(caption, 1, until=size, source=str(path))])[0], window)
 
-    def all(self, small, caption, size):
+    def all(self, small, caption, size, window):
         found = {}
         for name, way in self.ways.items():
             start = time.time()
-            found[name] = way(small, caption, size)
+            found[name] = way(small, caption, size, window)
             self.seconds.setdefault(size, {}).setdefault(name, []).append(time.time() - start)
         return found
+
+
+def bicubic(small, _, size, window):
+    return cut(np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC)), window)
+
+
+def cut(picture, window):
+    top, left, n = window
+    return picture[top : top + n, left : left + n]
 
 
 def hash_of(picture):
@@ -138,27 +185,28 @@ def hash_of(picture):
 
 
 def busiest(truth, crop):
-    """Corner of the window with most edges: what an enlarger is judged by."""
+    """(top, left, crop) of the window with most edges: what an enlarger is judged by."""
     y = luma(truth)
     edges = np.abs(np.diff(y, axis=0, append=y[-1:])) + np.abs(np.diff(y, axis=1, append=y[:, -1:]))
     cells = F.avg_pool2d(torch.from_numpy(edges)[None, None], crop, stride=crop // 4)[0, 0]
     row, column = divmod(int(cells.argmax()), cells.shape[1])
-    return row * crop // 4, column * crop // 4
+    return row * (crop // 4), column * (crop // 4), crop
 
 
 def compared(enlargers, captions, pictures, size):
     """Rows of measures for each input and way, and the crops of the soft inputs for the sheet."""
     table, crops = {}, []
     for caption, truth in zip(captions, pictures):
+        window = busiest(truth, WINDOW[size])
+        part = cut(truth, window)
         for label in ("true", "soft"):
             small = shrunk(truth, label == "soft")
-            found = enlargers.all(small, caption, size)
+            found = enlargers.all(small, caption, size, window)
             for name, picture in found.items():
-                table.setdefault(label, {}).setdefault(name, []).append(measures(picture, truth))
+                table.setdefault(label, {}).setdefault(name, []).append(measures(picture, part))
             if label == "soft":
-                top, left = busiest(truth, CROP[size])
-                near = np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.NEAREST))
-                crops.append([p[top : top + CROP[size], left : left + CROP[size]] for p in (near, *found.values(), truth)])
+                near = cut(np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.NEAREST)), window)
+                crops.append([cut(p, busiest(part, CROP[size])) for p in (near, *found.values(), part)])
     means = {
         label: {name: {k: float(np.mean([r[k] for r in rows])) for k in rows[0]} for name, rows in ways.items()}
         for label, ways in table.items()

@@ -28,16 +28,19 @@ class RealEsrgan:
         if self.net.load_param(str(found[0])) or self.net.load_model(str(found[0].with_suffix(".bin"))):
             raise Missing(f"ncnn cannot read {found[0]}: fetch realesrgan again")
 
-    def __call__(self, picture):
-        """uint8 [h, w, 3] -> uint8 [4 h, 4 w, 3], in tiles with a margin: a whole picture of 256 would take 9 GB."""
-        h, w, _ = picture.shape
+    def __call__(self, picture, window):
+        """uint8 [h, w, 3] -> uint8 [4 n, 4 n, 3]: the part (top, left, n) of it.
+        In tiles with a margin: a whole picture of 256 would take 9 GB.
+        """
+        top, left, n = window
         framed = np.pad(picture, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="edge")
-        out = np.empty((FACTOR * h, FACTOR * w, 3), np.uint8)
-        for top in range(0, h, TILE):
-            for left in range(0, w, TILE):
-                part = self.tile(framed[top : top + TILE + 2 * MARGIN, left : left + TILE + 2 * MARGIN])
+        out = np.empty((FACTOR * n, FACTOR * n, 3), np.uint8)
+        for y in range(0, n, TILE):
+            for x in range(0, n, TILE):
+                h, w = min(TILE, n - y), min(TILE, n - x)
+                part = self.tile(framed[top + y : top + y + h + 2 * MARGIN, left + x : left + x + w + 2 * MARGIN])
                 part = part[FACTOR * MARGIN : -FACTOR * MARGIN, FACTOR * MARGIN : -FACTOR * MARGIN]
-                out[FACTOR * top : FACTOR * top + len(part), FACTOR * left : FACTOR * left + part.shape[1]] = part
+                out[FACTOR * y : FACTOR * (y + h), FACTOR * x : FACTOR * (x + w)] = part
         return out
 
     def tile(self, picture):
