@@ -131,7 +131,7 @@ on the 1280 features of EfficientNet-Lite0; it falls with the number of pictures
 and with no published FID.
 Same prompts and seeds at every point.
 
-![Alignment over Frechet distance](report/curves.png)
+![Frechet distance over alignment](report/curves.png)
 
 Does dynamic beat static on alignment at equal distance for w >= 5? Static's alignment is read off its curve at dynamic's
 distance.
