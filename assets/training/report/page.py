@@ -58,7 +58,7 @@ def bar_rows(found, names):
 
 def missed(rows):
     """One line: which bars are missed, by how much."""
-    gone = [f"{r[0].split(' (')[0]} ({r[1]}): {r[2].strip('*')} of {r[-2]}" for r in rows if r[-1] != "pass"]
+    gone = [f"{r[0].split(' (')[0]} ({r[1]}): {r[2].strip('*')}, bar {r[-2]}" for r in rows if r[-1] != "pass"]
     return f"{len(rows) - len(gone)} of {len(rows)} bars are passed." + (f" Missed: {'; '.join(gone)}." if gone else "")
 
 
@@ -185,17 +185,15 @@ inputs are blurred by {found["soft"]} of their pixels, as a base model's picture
 
 """
     for size, s in found["sizes"].items():
-        ways = list(s["seconds"])
+        ways = s["ways"]
         rows = []
         for kind, k in s["kinds"].items():
             for label, means in k["means"].items():
                 cells = [quality(means[w]) for w in ways]
                 rows.append([KINDS[kind], label, k["n"], *cells])
         sources = "; ".join(f"{KINDS[kind]}: {k['source']}" for kind, k in s["kinds"].items())
-        seconds = ", ".join(f"{w} {t:.1f} s" for w, t in s["seconds"].items())
         text += f"**To {size} pixels** ({sources})\n\n"
         text += f"{table(['pictures', 'input', 'n', *ways], rows)}\n![{size}](report/{s['sheet']})\n\n"
-        text += f"Time a picture: {seconds}.\n\n"
     for line in found["missing"]:
         text += f"Not compared: {line}.\n\n"
     return text + source(part)
