@@ -205,7 +205,7 @@ mod tests {
             Footprint { parameters: 4_700_000_000, matrices: 4_700_000_000, largest: 42_000_000, block, activations: 30_000_000 };
         let auto = details(&model, Weights::Auto).join("\n");
         for part in [
-            "memory      763 MB at once, all parts loaded",
+            "memory      762 MB at once, all parts loaded",
             "weights as f16, read one block at a time, 598 MB while it runs",
             "weights 54.8 MB as f32, 64.8 MB while it runs",
         ] {
