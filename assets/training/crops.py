@@ -1,36 +1,14 @@
 """What a super-resolution network is trained on: crops of pictures, and the low-resolution picture that the stage before would hand over."""
-import math
 import random
 
 import torch
 import torch.nn.functional as F
 
 import diffusion
+from feed import MARGIN, SCALE
 
-SCALE = 4  # between the stages
-MARGIN = 16  # pixels around a crop, cut away again: enlarging and blurring see the true neighbours
 AUG_MOST = 0.35  # most augmentation levels are AUG_MOST u^2, the rest spread evenly up to AUG_WIDE: what people try in the app
 AUG_WIDE = 0.6
-
-
-def place(rng, thing, side):
-    """A point of the rim of an object, in pixels."""
-    angle, radius = rng.uniform(0, 2 * math.pi), 0.5 * thing["size"] * rng.uniform(0.3, 1.0)
-    return ((thing["cy"] + radius * math.sin(angle)) * side, (thing["cx"] + radius * math.cos(angle)) * side)
-
-
-def choose(rng, objects, side, size):
-    """(top, left, size + 2 MARGIN) on the grid of the low-resolution pixels: four of five crops have the rim of an object in them."""
-    full = size + 2 * MARGIN
-    if full > side:
-        raise ValueError(f"a crop of {size} pixels with its margin does not fit into {side}; take smaller crops")
-    if objects and rng.random() < 0.8:
-        y, x = place(rng, objects[rng.integers(len(objects))], side)
-        corner = (v - full / 2 + rng.uniform(-0.25, 0.25) * size for v in (y, x))
-    else:
-        corner = (rng.uniform(0, side - full) for _ in "yx")
-    top, left = (int(min(max(round(v / SCALE) * SCALE, 0), (side - full) // SCALE * SCALE)) for v in corner)
-    return top, left, full
 
 
 def smooth(x, sigma):

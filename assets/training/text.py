@@ -8,43 +8,15 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-HERE = Path(__file__).resolve().parent
-ENCODER = HERE.parent / "models" / "default" / "text_encoder"
-MAX_TOKENS = 64
-DIM = 384
+from tokens import ENCODER, Tokens
+
 TOLERANCE = 1e-2  # largest deviation of a state that a lower precision may bring; states are of the order of 1
 WORDS = "embeddings.word_embeddings.weight"
 IDS = "kept_ids"  # of a pruned encoder: the id of each row that is left
-
-
-class Tokens:
-    """Captions -> ids; no torch, so that worker processes start fast."""
-
-    def __init__(self, folder=ENCODER):
-        from tokenizers import Tokenizer
-
-        self.tokenizer = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
-        self.tokenizer.enable_truncation(MAX_TOKENS)
-        self.tokenizer.no_padding()
-
-    def __call__(self, texts):
-        return [e.ids for e in self.tokenizer.encode_batch(texts)]
-
-    def table(self, texts, length=None):
-        """ids [n, length] int32, 0 after the end, and the number of tokens of each; length None: the longest. A longer text is cut."""
-        ids = self(texts)
-        length = length or max(map(len, ids))
-        out, counts = np.zeros((len(ids), length), np.int32), np.zeros(len(ids), np.int32)
-        for i, row in enumerate(ids):
-            if len(row) > length:
-                row = row[: length - 1] + row[-1:]
-            out[i, : len(row)], counts[i] = row, len(row)
-        return out, counts
 
 
 class TextEncoder:
