@@ -74,7 +74,7 @@ def fixed_batch(trainer, count, seed=99):
     cond = states.float(), mask
     if source.crop is None:
         return compose.compose(batch.scenes, source.banks, source.side, trainer.device), None, cond
-    full = compose.compose(batch.scenes, source.banks, source.side, trainer.device, crop=batch.crops)
+    full = source.compose_crops(batch)
     small = crops.smooth(F.avg_pool2d(full, crops.SCALE), torch.full((count,), 0.5, device=trainer.device))
     return crops.inner(full), crops.inner(diffusion.enlarge(small, full.shape[-1])), cond
 

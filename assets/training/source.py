@@ -1,4 +1,8 @@
 """Batches on the device: pictures composed, captions encoded, and for super-resolution the low-resolution picture that is handed over."""
+import queue
+import random
+import threading
+import time
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +18,10 @@ from model import build
 SIDES = {"base": 64, "sr256": 256, "sr1024": 1024}
 
 
+AHEAD = 3  # batches that wait on the device
+POOL = 64  # composed batches of crops that are kept for --reuse
+
+
 @dataclass
 class Examples:
     """x [B, 3, H, W] clean, cond: (text, mask), extra: low_res and aug_level of super-resolution."""
@@ -25,9 +33,64 @@ class Examples:
     def __len__(self):
         return len(self.x)
 
+    def tensors(self):
+        return [self.x, *self.cond, *self.extra.values()]
+
+
+class Ahead:
+    """Makes batches on a CUDA stream of their own, in a thread: composing waits for the device here and there, and must not make the
+    network wait. On a CPU it makes them when they are asked for."""
+
+    def __init__(self, make, device):
+        self.make, self.device, self.waited, self.ended = make, device, 0.0, False
+        if device.type == "cuda":
+            self.queue = queue.Queue(maxsize=AHEAD)
+            self.thread = threading.Thread(target=self.work, daemon=True)
+            self.thread.start()
+
+    def work(self):
+        stream = torch.cuda.Stream(self.device)
+        try:
+            with torch.cuda.device(self.device), torch.cuda.stream(stream):
+                while not self.ended:
+                    examples = self.make()
+                    done = torch.cuda.Event()
+                    done.record(stream)
+                    self.queue.put((examples, done))
+        except Exception as e:  # told in the trainer's thread
+            self.queue.put((e, None))
+
+    def settle(self, seconds=20.0):
+        """Waits until the queue is full and the thread stands still."""
+        end = time.perf_counter() + seconds
+        while not self.queue.full() and time.perf_counter() < end:
+            time.sleep(0.01)
+
+    def __next__(self):
+        start = time.perf_counter()
+        if self.device.type != "cuda":
+            examples = self.make()
+        else:
+            examples, done = self.queue.get()
+            if done is None:
+                raise examples
+            done.wait()  # the network's stream waits, not this thread
+            for t in examples.tensors():
+                t.record_stream(torch.cuda.current_stream())
+        self.waited += time.perf_counter() - start
+        return examples
+
+    def close(self):
+        self.ended = True
+        if self.device.type == "cuda":
+            while self.thread.is_alive():
+                while not self.queue.empty():
+                    self.queue.get_nowait()
+                self.thread.join(0.05)
+
 
 class Source:
-    """`examples()` draws a batch; feed.waited is the time stood still for scenes."""
+    """`examples()` draws a batch; `waited` is the time that the trainer stood still for one (on a CPU: the time of making them)."""
 
     def __init__(self, options, cards, stage, batch, seed, drop=0.1, workers=0):
         self.stage, self.card, self.side, self.device = stage, cards.stages[stage], SIDES[stage], torch.device(options.device)
@@ -37,6 +100,15 @@ class Source:
         self.banks = compose.Banks.load(options.data, self.side, self.device)
         self.encoder, self.deviation = text.fastest(options.encoder, self.device)
         self.soft = self.open_soft(options, cards)
+        self.reuse, self.made, self.pool = options.reuse, 0, []
+        self.ahead = Ahead(self.make, self.device)
+
+    def examples(self):
+        return next(self.ahead)
+
+    @property
+    def waited(self):
+        return self.ahead.waited
 
     def open_soft(self, options, cards):
         """sr256 learns a share of its crops from what the base itself makes of the picture, where a base is at hand."""
@@ -56,22 +128,37 @@ class Source:
         states, mask = self.encoder.states(*self.encoder.tokens.table(texts, self.feed.order.tokens))
         return states.float(), mask
 
-    def examples(self):
-        batch = next(self.feed)
-        states, mask = self.encoder.states(batch.ids, batch.counts)
-        cond = states.float(), mask
+    @torch.no_grad()
+    def make(self):
+        batch, full, cond = self.clean()
         if self.crop is None:
-            x = compose.compose(batch.scenes, self.banks, self.side, self.device)
-            return Examples(x.contiguous(memory_format=torch.channels_last), cond, {})
-        return self.crop_examples(batch, cond)
-
-    def crop_examples(self, batch, cond):
-        full = compose.compose(batch.scenes, self.banks, self.side, self.device, crop=batch.crops)
+            return Examples(full.contiguous(memory_format=torch.channels_last), cond, {})
         low = self.low_res(full, batch, cond)
         level = crops.levels(len(low), self.device)
         low = diffusion.augment(low, level, torch.randn_like(low), diffusion.schedule(self.card["augmentation"]))
         x, low = (v.contiguous(memory_format=torch.channels_last) for v in (crops.inner(full), low))
         return Examples(x, cond, {"low_res": low, "aug_level": level})
+
+    def clean(self):
+        """(batch, pictures or crops with their margins, text). Crops come back a few times with other noise and another low-resolution
+        picture, where composing costs more than learning (--reuse, for CPUs)."""
+        self.made += 1
+        if self.pool and (self.made - 1) % self.reuse:
+            return random.choice(self.pool)
+        batch = next(self.feed)
+        states, mask = self.encoder.states(batch.ids, batch.counts)
+        if self.crop is None:
+            full = compose.compose(batch.scenes, self.banks, self.side, self.device)
+        else:
+            full = self.compose_crops(batch)
+        found = batch, full, (states.float(), mask)
+        if self.reuse > 1 and self.crop is not None:
+            self.pool = [*self.pool[-POOL + 1:], found]
+        return found
+
+    def compose_crops(self, batch):
+        top, left, size = batch.crops.T
+        return compose.compose(batch.scenes, self.banks, self.side, self.device, crop=(top, left, int(size[0])))
 
     def low_res(self, full, batch, cond):
         """What the stage below hands over, enlarged: shrunk pictures, and for a share the base's own."""
@@ -89,6 +176,7 @@ class Source:
         return self.base_schedule.network_time(self.base_schedule.time(log_snr).clamp(0, 1))
 
     def close(self):
+        self.ahead.close()
         self.feed.close()
 
 

@@ -170,7 +170,7 @@ class Trainer:
         """What the log's next line adds up, on the device."""
         self.sums = torch.zeros(4, device=self.device)  # loss, norm, good steps, bad steps
         self.bins = torch.zeros(2, len(BINS) + 1, device=self.device)
-        self.interval = (time.perf_counter(), self.step, self.samples, self.source.feed.waited if hasattr(self, "source") else 0.0)
+        self.interval = (time.perf_counter(), self.step, self.samples, self.source.waited)
 
     def note(self, loss, each, log_snr, norm, bad):
         good = 1 - bad
@@ -181,6 +181,8 @@ class Trainer:
 
     def report(self, lr):
         """A line of the log; waits for the device."""
+        if self.step == self.interval[1]:
+            return
         loss, norm, good, bad = self.sums.tolist()
         each, number = self.bins.tolist()
         start, step, samples, waited = self.interval
@@ -189,7 +191,7 @@ class Trainer:
         flops = 3 * self.flops * speed
         device = {"share_of_bf16": flops / BF16_RATE} if self.device.type == "cuda" else {}
         self.say("train", loss=loss / max(good, 1), norm=norm / max(good, 1), lr=lr, samples_per_s=speed, skipped=int(bad),
-                 waited=(self.source.feed.waited - waited) / seconds, tflops=flops / 1e12, **device,
+                 waited=(self.source.waited - waited) / seconds, tflops=flops / 1e12, **device,
                  loss_by_log_snr=[e / max(n, 1) for e, n in zip(each, number)])
         self.reset_interval()
         if bad > good:
@@ -221,11 +223,14 @@ class Trainer:
 
     def measure_shares(self):
         """How an update's time divides into making the batch and learning from it, measured with the device emptied in between."""
+        if self.device.type != "cuda":
+            return
+        self.source.ahead.settle()
         times = []
         for _ in range(3):
             self.synchronise()
             start = time.perf_counter()
-            examples = self.source.examples()
+            examples = self.source.make()
             self.synchronise()
             made = time.perf_counter()
             self.loss(examples)[0].backward()
