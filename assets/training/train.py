@@ -98,8 +98,8 @@ def train(o):
         Trainer(o, chosen, o.what).run()
 
 
-def main():
-    o = parser().parse_args()
+def main(words=None):
+    o = parser().parse_args(words)
     o.began = time.perf_counter()
     if o.what == "plot":
         plot(o)

@@ -262,14 +262,15 @@ class Trainer:
 
     def run(self):
         """Trains until the clock, the call's time or a signal ends it; always leaves a checkpoint."""
-        signal.signal(signal.SIGTERM, self.stop)
-        signal.signal(signal.SIGINT, self.stop)
+        before = {s: signal.signal(s, self.stop) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
             self.prepare()
             self.measure_shares()
             self.loop(self.total())
         finally:
             self.source.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
         self.save()
         about = self.about()
         checkpoints.save_weights(self.folder, self.ema.state_dict(), about)
