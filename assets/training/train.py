@@ -3,7 +3,7 @@
     python train.py base   --data DATA --runs RUNS --minutes 17
     python train.py sr256  --data DATA --runs RUNS --minutes 4
     python train.py sr1024 --data DATA --runs RUNS --minutes 3
-    python train.py trial  --data DATA --runs RUNS --minutes 1.5 [--stage base] [--kinds x0,v,eps]
+    python train.py trial  --data DATA --runs RUNS --minutes 14 --stop-minutes 1 [--stage base] [--kinds x0,v,eps]
     python train.py plot   --runs RUNS                # RUNS/losses.png of every stage's log
 
 --minutes is the whole training's clock: the rate rises, stays, and falls towards its end, however often it is called. --call-seconds ends one
@@ -22,6 +22,7 @@ def add_training(ap):
     ap.add_argument("--minutes", type=float, default=17, help="of training in all, over every call")
     ap.add_argument("--hold", type=float, default=0.5, help="share of the minutes before the learning rate falls")
     ap.add_argument("--finish", action="store_true", help="the last call: the rate falls to its end within --call-seconds")
+    ap.add_argument("--stop-minutes", type=float, help="of the clock, where this call ends; the rate is still that of --minutes")
     ap.add_argument("--call-seconds", type=float, help="end this call by then, counted from its start")
     ap.add_argument("--reserve-seconds", type=float, default=15, help="of --call-seconds, for the last checkpoint and sheet")
     ap.add_argument("--lr", type=float, help="peak; without it, the one of stages.json")
@@ -94,8 +95,9 @@ def train(o):
     chosen = cards.Cards(o.cards or cards.DEFAULT)
     if o.what == "trial":
         trial.run(o, chosen, o.stage, o.kinds.split(","))
-    else:
-        Trainer(o, chosen, o.what).run()
+        return
+    trial.adopt(o, o.what, o.prediction or chosen.stages[o.what]["prediction"])
+    Trainer(o, chosen, o.what).run()
 
 
 def main(words=None):

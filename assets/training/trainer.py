@@ -283,7 +283,8 @@ class Trainer:
         self.reset_interval()
         last = logged = time.perf_counter()
         saved = drawn = self.clock
-        while self.clock < total and not self.stopped and not self.out_of_time():
+        end = min(total, (self.o.stop_minutes or math.inf) * 60)
+        while self.clock < end and not self.stopped and not self.out_of_time():
             lr = self.learning_rate(total)
             self.update(self.source.examples(), lr)
             now = time.perf_counter()

@@ -1,5 +1,9 @@
-"""The short trial that decides what the network predicts: x0, v or eps, the same minutes, seed and scenes each, shown as a table and a sheet."""
+"""The short trial that decides what the network predicts: x0, v or eps, the same minutes, seed and scenes each, shown as a table and a sheet.
+
+Nothing is lost: the chosen one goes on from RUNS/trial/STAGE/KIND, which `adopt` makes the stage's run.
+"""
 import json
+import shutil
 
 import torch
 
@@ -55,8 +59,15 @@ def table(results):
     return "\n".join(lines) + "\n"
 
 
+def adopt(options, stage, prediction):
+    """Makes one of the trial's runs the run of the stage, if that has not begun."""
+    chosen, folder = options.runs / "trial" / stage / prediction, options.runs / stage
+    if chosen.exists() and not folder.exists():
+        shutil.copytree(chosen, folder)
+
+
 def run(options, cards, stage, predictions):
-    """Trains each for --minutes. Writes RUNS/trial/STAGE: table.md, trial.json, sheet.png, losses.png."""
+    """Trains each for --stop-minutes of --minutes. Writes RUNS/trial/STAGE: table.md, trial.json, sheet.png, losses.png."""
     out = options.runs / "trial" / stage
     out.mkdir(parents=True, exist_ok=True)
     results, parts = [], []
