@@ -55,13 +55,13 @@ def noise(trainer, shape, seed=7):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(trainer.device)
 
 
-def draw_prompts(trainer, steps=SAMPLER_STEPS, prompts=PROMPTS):
+def draw_prompts(trainer, prompts=PROMPTS):
     """What the averages draw for fixed prompts and noise."""
     d, source = trainer.card["defaults"], trainer.source
     cond, null = source.encode(prompts), source.encode([""] * len(prompts))
     side = trainer.card["size"]
     with trainer.precision():
-        return diffusion.ddim(trainer.ema, trainer.schedule, noise(trainer, (len(prompts), 3, side, side)), cond, null, steps, d["guidance"],
+        return diffusion.ddim(trainer.ema, trainer.schedule, noise(trainer, (len(prompts), 3, side, side)), cond, null, min(SAMPLER_STEPS, d["steps"]), d["guidance"],
                               d["threshold"], prediction=trainer.prediction)
 
 
