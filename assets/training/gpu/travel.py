@@ -177,14 +177,15 @@ def load(repo, data, runs, python):
     """Fills .gpu/."""
     cargo = repo.root / CARGO
     cargo.mkdir(exist_ok=True)
-    repo.write_exclude([f"/{CARGO}/"])
+    if not repo.state.exists():  # a light checkout ignores it already
+        repo.write_exclude([f"/{CARGO}/"])
     training = repo.root / "assets" / "training"
     subprocess.run([python, training / "text.py", "prune", "--data", data, "--out", cargo / "encoder"], check=True)
     (cargo / "pack").mkdir(exist_ok=True)
     with tarfile.open(cargo / "pack" / "pack.tar", "w") as tar:
         tar.add(data / "pack", "pack")
     wheels(python, cargo / "whl")
-    if runs is not None:
+    if runs is not None:  # training that began elsewhere
         stages = [s for s in ("base", "sr256", "sr1024") if (runs / s).exists()]
         shutil.rmtree(cargo / "pieces", ignore_errors=True)
         subprocess.run([python, training / "checkpoints.py", "split", "--runs", runs, "--stages", ",".join(stages), "--out", cargo / "pieces"], check=True)
