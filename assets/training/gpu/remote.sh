@@ -5,6 +5,7 @@
 #   remote.sh rasterise [SIDE ...]    banks of pixels of the pack
 #   remote.sh trial SECONDS MINUTES   x0, v and eps, so many seconds of training each; MINUTES: of the whole base training
 #   remote.sh train STAGE SECONDS ARGUMENTS...   train.py for this many seconds of this call
+#   remote.sh place                   the app's programs and model where they belong in this tree, from .gpu/bin and .gpu/model-*
 #   remote.sh bring STAGE ...         pieces of the averages, logs and sheets into $OUT
 set -euo pipefail
 here="$(cd "$(dirname "$0")/.." && pwd)"
@@ -36,8 +37,27 @@ bring() {
     ls -l "$out"
 }
 
+place() {
+    mkdir -p "$keep/bin" "$keep/model"
+    local file
+    for file in "$root"/.gpu/bin/*.xz; do
+        [ -f "$file" ] || continue
+        "$python" -c 'import lzma, sys; open(sys.argv[2], "wb").write(lzma.open(sys.argv[1]).read())' "$file" "$keep/bin/$(basename "$file" .xz)"
+    done
+    chmod +x "$keep"/bin/* || true
+    for file in "$root"/.gpu/model-*; do
+        [ -d "$file" ] && cp -r "$file"/. "$keep/model/"
+    done
+    cp -rn "$keep/model/." "$root/assets/models/default/" || true
+    # paths of the build are in the programs: tests look for the repository there
+    local built="${IMAGEN_BUILT_AT:-/work/main}"
+    [ -e "$built" ] || { mkdir -p "$(dirname "$built")" && ln -s "$root" "$built"; }
+    ls -l "$keep/bin" "$root/assets/models/default"
+}
+
 case "${1:-}" in
 keep) take ;;
+place) place ;;
 look) "$python" "$here/gpu/look.py" ;;
 rasterise)
     shift
@@ -53,7 +73,7 @@ bring)
     bring "$@"
     ;;
 *)
-    sed -n '2,8p' "$0" >&2
+    sed -n '2,9p' "$0" >&2
     exit 2
     ;;
 esac

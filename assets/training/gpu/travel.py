@@ -1,7 +1,9 @@
 """Makes this checkout small enough to travel to a lent machine, and fills .gpu/ with what travels beside it.
 
     python assets/training/gpu/travel.py load --data DATA [--runs RUNS]   # .gpu/encoder, .gpu/pack, .gpu/whl, .gpu/pieces
-    python assets/training/gpu/travel.py light [--keep PATH ...]          # tracked files outside of PATH no longer travel
+    python assets/training/gpu/travel.py binaries --target target         # .gpu/bin: the program, tests and benches, compressed
+    python assets/training/gpu/travel.py model                            # .gpu/model-1, .gpu/model-2: the shipped model in two loads
+    python assets/training/gpu/travel.py light [--keep PATH ...] [--leave PATH ...]   # tracked files outside of PATH no longer travel
     python assets/training/gpu/travel.py size [.gpu/pack ...]             # what a call with these paths carried would send
     python assets/training/gpu/travel.py restore                          # the index as it was
 
@@ -10,6 +12,7 @@ them: no file is touched. Until `restore`, a commit would record them as deleted
 """
 import argparse
 import json
+import lzma
 import os
 import shutil
 import subprocess
@@ -23,6 +26,9 @@ KEEP = ("assets/training", ".gitignore", "Cargo.toml")
 CARGO = ".gpu"
 HOOK = "#!/bin/sh\n# imagen travel\necho 'the index is light: run assets/training/gpu/travel.py restore before a commit' >&2\nexit 1\n"
 WHEELS = ("resvg_py==0.5.0",)
+BINARIES = ("imagen", "bench_ops", "bench_unet", "bench_cascade")
+TEST_BINARY = "engine"  # tests/Cargo.toml names the integration tests so
+MODEL = ("text_encoder/*", "*.safetensors")  # the first load and the second of assets/models/default
 
 
 class TravelError(Exception):
@@ -77,7 +83,7 @@ def replace(path, data):
 
 
 def under(path, keep):
-    return any(path == k or path.startswith(k.rstrip("/") + "/") for k in keep)
+    return any(k == "." or path == k or path.startswith(k.rstrip("/") + "/") for k in keep)
 
 
 def patterns(removed, kept):
@@ -94,12 +100,16 @@ def escaped(path):
     return "".join("\\" + c if c in "*?[]\\! #" else c for c in path)
 
 
-def light(repo, keep):
+def light(repo, keep, leave=()):
+    """Only what is under `keep` and not under `leave` stays in the index."""
     if repo.state.exists():
         raise TravelError("the index is light already; run restore first")
+    if (repo.own / "index.lock").exists():
+        raise TravelError("git is at work here (index.lock); wait for it")
     tracked = repo.paths()
-    kept = [p for p in tracked if under(p, keep)]
-    removed = [p for p in tracked if not under(p, keep)]
+    kept = [p for p in tracked if under(p, keep) and not under(p, leave)]
+    stays = set(kept)
+    removed = [p for p in tracked if p not in stays]
     if not kept:
         raise TravelError(f"nothing is tracked under {', '.join(keep)}; name what is to travel with --keep")
     repo.state.mkdir()
@@ -202,12 +212,48 @@ def wheels(python, folder):
                     *platforms, "-d", folder, *WHEELS], check=True)
 
 
+def newest(folder, name):
+    """The newest build of a test program: cargo puts a hash behind its name."""
+    found = [p for p in folder.glob(f"{name}-*") if p.suffix == "" and os.access(p, os.X_OK)]
+    if not found:
+        raise TravelError(f"{folder} has no {name}-*; build the tests first (tests/run)")
+    return max(found, key=lambda p: p.stat().st_mtime)
+
+
+def binaries(repo, target):
+    """The programs, each as .xz: no Rust is on the lent machine."""
+    folder = repo.root / CARGO / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    release = Path(target) / "release"
+    for name, path in [(TEST_BINARY, newest(release / "deps", TEST_BINARY)), *((n, release / n) for n in BINARIES)]:
+        if not path.exists():
+            raise TravelError(f"{path} is missing; cargo build --release --workspace --bins")
+        packed = lzma.compress(path.read_bytes(), preset=2)
+        replace(folder / f"{name}.xz", packed)
+        print(f"{path.stat().st_size / 1e6:8.2f} -> {len(packed) / 1e6:.2f} MB  {name}")
+
+
+def model(repo):
+    """Hard links, so that nothing is copied."""
+    source = repo.root / "assets" / "models" / "default"
+    for i, pattern in enumerate(MODEL, 1):
+        folder = repo.root / CARGO / f"model-{i}"
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in source.glob(pattern):
+            to = folder / path.relative_to(source)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, to)
+        print(f"{bytes_of(folder) / 1e6:8.2f} MB  {folder.relative_to(repo.root)}")
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", choices=("load", "light", "size", "restore"))
+    ap.add_argument("what", choices=("load", "binaries", "model", "light", "size", "restore"))
     ap.add_argument("carried", nargs="*")
     ap.add_argument("--repo", type=Path, default=Path(__file__).resolve().parents[3])
     ap.add_argument("--keep", nargs="+", default=list(KEEP))
+    ap.add_argument("--leave", nargs="+", default=[])
+    ap.add_argument("--target", type=Path, default=Path("target"))
     ap.add_argument("--data", type=Path, default=Path("/work/data4"))
     ap.add_argument("--runs", type=Path)
     a = ap.parse_args()
@@ -216,7 +262,11 @@ def main():
         if a.what == "load":
             load(repo, a.data, a.runs, sys.executable)
         elif a.what == "light":
-            print("{} files stay here, {} travel".format(*light(repo, a.keep)))
+            print("{} files stay here, {} travel".format(*light(repo, a.keep, a.leave)))
+        elif a.what == "binaries":
+            binaries(repo, a.target)
+        elif a.what == "model":
+            model(repo)
         elif a.what == "restore":
             print("as it was before" if restore(repo) else "restored; files have come or changed since")
         else:
