@@ -183,12 +183,17 @@ def say_size(repo, carried):
         raise TravelError("too much for one call; carry less, in more calls")
 
 
-def load(repo, data, runs, python):
-    """Fills .gpu/."""
-    cargo = repo.root / CARGO
-    cargo.mkdir(exist_ok=True)
+def open_cargo(repo):
+    """.gpu/, which git ignores from now on."""
     if not repo.state.exists():  # a light checkout ignores it already
         repo.write_exclude([f"/{CARGO}/"])
+    (repo.root / CARGO).mkdir(exist_ok=True)
+    return repo.root / CARGO
+
+
+def load(repo, data, runs, python):
+    """Fills .gpu/."""
+    cargo = open_cargo(repo)
     training = repo.root / "assets" / "training"
     subprocess.run([python, training / "text.py", "prune", "--data", data, "--out", cargo / "encoder"], check=True)
     (cargo / "pack").mkdir(exist_ok=True)
@@ -222,8 +227,8 @@ def newest(folder, name):
 
 def binaries(repo, target):
     """The programs, each as .xz: no Rust is on the lent machine."""
-    folder = repo.root / CARGO / "bin"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = open_cargo(repo) / "bin"
+    folder.mkdir(exist_ok=True)
     release = Path(target) / "release"
     for name, path in [(TEST_BINARY, newest(release / "deps", TEST_BINARY)), *((n, release / n) for n in BINARIES)]:
         if not path.exists():
@@ -237,7 +242,7 @@ def model(repo):
     """Hard links, so that nothing is copied."""
     source = repo.root / "assets" / "models" / "default"
     for i, pattern in enumerate(MODEL, 1):
-        folder = repo.root / CARGO / f"model-{i}"
+        folder = open_cargo(repo) / f"model-{i}"
         shutil.rmtree(folder, ignore_errors=True)
         for path in source.glob(pattern):
             to = folder / path.relative_to(source)
