@@ -20,7 +20,6 @@ from tokens import ENCODER
 
 OUT = Path(__file__).resolve().parent.parent / "models" / "default"
 ENCODER_FILES = ("model.safetensors", "tokenizer.json", "config.json")
-LARGEST = 90_000_000  # bytes of weights that may ship
 
 
 class ExportError(Exception):
@@ -116,11 +115,8 @@ def main():
         print("written:", *export(a.runs, a.out, Cards(a.cards), a.data, a.random))
     except (ExportError, checkpoints.CheckpointError) as e:
         raise SystemExit(f"export.py: {e}") from e
-    files = sorted(f for f in a.out.rglob("*") if f.is_file())
-    for f in files:
+    for f in sorted(f for f in a.out.rglob("*") if f.is_file()):
         print(f"{f.stat().st_size / 1e6:8.2f} MB  {f.relative_to(a.out)}")
-    if sum(f.stat().st_size for f in files if f.suffix == ".safetensors") > LARGEST:
-        print(f"more than {LARGEST / 1e6:.0f} MB of weights: too much to ship")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ place) place ;;
 look) "$python" "$here/gpu/look.py" ;;
 rasterise)
     shift
-    "$python" "$here/sprites.py" rasterise --data "$keep/data" --jobs "$(nproc)" ${1:+--sides "$@"}
+    "$python" "$here/sprites.py" rasterise --data "$keep/data" --jobs "${JOBS:-$(nproc)}" ${1:+--sides "$@"}
     ;;
 trial)
     minutes="$("$python" -c "print($2 / 60)")"
