@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ from PIL import Image
 
 import checkpoints
 import export
+import feed
 import golden
 import sheets
 import sprites
@@ -78,7 +80,7 @@ def write_renders(data):
         Image.fromarray(shade[::4, ::4].astype(np.uint8)).save(folder / f"{i:06}.shade.webp", lossless=True)
         rows.append({"concept": concept, "set": "render", "kind": "render", "style": "render", "svg": None, "webp": f"renders/{i:06}.webp",
                      "shade": f"renders/{i:06}.shade.webp", "light": "studio", "colour": None, "recolour": False, "heldout": False})
-    fragment = {"sprites": rows, "styles": {"render": ["photo-like 3D render"]}, "lights": {"studio": {}}, "base_y": 0.81}
+    fragment = {"sprites": rows, "concepts": [], "styles": {"render": ["photo-like 3D render"]}, "lights": {"studio": {}}, "base_y": 0.81}
     (data / "pack" / "renders.json").write_text(json.dumps(fragment))
 
 
@@ -221,12 +223,37 @@ def shipping(run):
     if (golden.OUT / "golden.safetensors").exists():
         off = text.deviation(full, golden.OUT / "golden.safetensors")
         expect(off < 1e-4, f"text states differ from the engine's by {off}")
-    texts = ["", "a red apple and a blue star"]
+    few = ["", "a red apple and a blue star"]
+    texts = [*few, *feed.captions(run.data, 2000), *feed.words(run.data), *sheets.PROMPTS]
     text.prune(text.ENCODER, texts, run.folder / "encoder")
     small = text.TextEncoder(run.folder / "encoder")
-    expect(torch.equal(small(texts)[0], full(texts)[0]), "the pruned text encoder has other states")
+    expect(torch.equal(small(few)[0], full(few)[0]), "the pruned text encoder has other states")
     run.train("plot")
     expect((run.runs / "losses.png").exists(), "no plot")
+
+
+def remote(run):
+    """The lent machine's script on this one: carried folders, rasterising, training, what is brought back."""
+    root, keep, out = run.folder / "machine", run.folder / "keep", run.folder / "out"
+    shutil.copytree(HERE, root / "assets" / "training", ignore=shutil.ignore_patterns("__pycache__"))
+    for module in (sprites, vocabulary, sys.modules["scenes"], sys.modules["compose"]):  # beside this file in the repository
+        shutil.copy(module.__file__, root / "assets" / "training")
+    shutil.copy(vocabulary.TABLE, root / "assets" / "training" / "vocabulary.json")
+    shutil.copytree(run.folder / "encoder", root / ".gpu" / "encoder")
+    (root / ".gpu" / "pack").mkdir()
+    with tarfile.open(root / ".gpu" / "pack" / "pack.tar", "w") as tar:
+        tar.add(run.data / "pack", "pack")
+    environment = os.environ | {"IMAGEN_KEEP": str(keep), "IMAGEN_PYTHON": sys.executable, "OUT": str(out), "JOBS": "1"}
+
+    def call(*words):
+        subprocess.run(["bash", root / "assets/training/gpu/remote.sh", *words], check=True, env=environment, stdout=subprocess.DEVNULL)
+
+    call("keep")
+    call("rasterise", "64")
+    call("train", "base", "60", "--minutes", "0.01", "--finish", "--device", "cpu", "--cards", run.cards, "--grid-minutes", "0")
+    call("bring", "base")
+    expect(checkpoints.merge(out, run.folder / "brought") == ["base"], "nothing came back")
+    expect((out / "logs.tar.gz").stat().st_size > 500, "no logs came back")
 
 
 def travel(run):
@@ -236,7 +263,8 @@ def travel(run):
         print("git is not installed: the light checkout was not tried")
         return
     root = run.folder / "scratch"
-    for name, content in (("assets/training/a.py", "a"), ("engine/deep/b [1].rs", "b" * 1000), ("assets/models/c.bin", "c" * 5000), ("README.md", "d")):
+    files = {"assets/training/a.py": "a", "engine/deep/b [1].rs": "b" * 1000, "assets/models/c.bin": "c" * 5000, "README.md": "d"}
+    for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content)
     environment = os.environ | {f"GIT_{w}_{k}": "dry@run" for w in ("AUTHOR", "COMMITTER") for k in ("NAME", "EMAIL")}
@@ -245,7 +273,8 @@ def travel(run):
         return subprocess.run([git, "-C", str(root), *words], check=check, capture_output=True, text=True, env=environment)
 
     def tool(*words):
-        return subprocess.run([sys.executable, str(HERE / "gpu" / "travel.py"), *words, "--repo", str(root)], check=True, capture_output=True, text=True).stdout
+        command = [sys.executable, str(HERE / "gpu" / "travel.py"), *words, "--repo", str(root)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     call("init", "-q")
     call("add", "-A")
@@ -265,7 +294,7 @@ def travel(run):
 
 def steps():
     return {"data": lambda run: make_data(run.data), "trial": trial, "stages": stages, "resume": resume, "guard": guard, "pieces": pieces,
-            "interrupt": interrupt, "shipping": shipping, "travel": travel}
+            "interrupt": interrupt, "shipping": shipping, "remote": remote, "travel": travel}
 
 
 def perform(run, step, loud):

@@ -32,7 +32,7 @@ class Order:
     side: int
     batch: int
     crop: int | None = None  # pixels a side of a crop; None: whole pictures
-    tokens: int = 36  # ids a caption; longer ones are drawn again
+    tokens: int = 32  # ids a caption; longer ones are drawn again
     drop: float = 0.1  # share of captions that are emptied, for classifier-free guidance
     seed: int = 0
     encoder: Path | None = None

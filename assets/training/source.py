@@ -101,6 +101,8 @@ class Source:
         self.encoder, self.deviation = text.fastest(options.encoder, self.device)
         self.soft = self.open_soft(options, cards)
         self.reuse, self.made, self.pool = options.reuse, 0, []
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()  # the other stream must find banks and weights finished
         self.ahead = Ahead(self.make, self.device)
 
     def examples(self):

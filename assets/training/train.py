@@ -40,7 +40,7 @@ def add_machine(ap):
     ap.add_argument("--reuse", type=int, help="updates that each composed crop is used in; without it 1 on CUDA, 4 on a CPU")
     ap.add_argument("--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile; auto: on CUDA")
     ap.add_argument("--compile-seconds", type=float, default=150, help="longest compilation; then it trains without")
-    ap.add_argument("--tokens", type=int, default=36, help="ids a caption; longer captions are drawn again")
+    ap.add_argument("--tokens", type=int, default=32, help="ids a caption; longer captions are drawn again")
 
 
 def parser():
@@ -72,7 +72,7 @@ def settle(o):
     o.reuse = o.reuse or (1 if o.device == "cuda" else 4)
     o.encoder = o.encoder or tokens.ENCODER
     torch.set_num_threads(o.threads if o.device == "cpu" else 4)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = True
 
 

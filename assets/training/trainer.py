@@ -73,7 +73,7 @@ class Trainer:
         random.seed(options.seed + self.step)
         self.source = Source(options, cards, stage, self.batch, options.seed + self.step, workers=options.workers)
         self.parameters, self.flops = count(self.card["unet"], self.source.crop or self.card["size"], options.tokens)
-        self.forward, self.compiled = self.net, False
+        self.forward, self.edges = self.net, torch.tensor(BINS, device=self.device)
         self.reset_interval()
         self.say("start", parameters=self.parameters, gflop=self.flops / 1e9, batch=self.batch, lr=self.lr, prediction=self.prediction,
                  device=self.device_name(), workers=options.workers, text_deviation=self.source.deviation, soft=bool(self.source.soft))
@@ -176,7 +176,7 @@ class Trainer:
         good = 1 - bad
         zero = torch.zeros((), device=self.device)
         self.sums += torch.stack([torch.where(bad > 0, zero, loss), torch.where(bad > 0, zero, norm), good, bad])
-        where = torch.bucketize(log_snr, torch.tensor(BINS, device=self.device))
+        where = torch.bucketize(log_snr, self.edges)
         self.bins.index_add_(1, where, torch.stack([torch.nan_to_num(each, 0, 0, 0), torch.ones_like(each)]))
 
     def report(self, lr):
@@ -209,7 +209,6 @@ class Trainer:
                 self.forward = torch.compile(self.net, dynamic=False)
                 self.loss(self.source.examples())[0].backward()
                 self.synchronise()
-            self.compiled = True
             self.say("compiled", seconds=time.perf_counter() - start)
         except Exception as e:  # whatever the compiler throws: training goes on without it
             torch._dynamo.reset()
