@@ -19,7 +19,7 @@ SIDES = {"base": 64, "sr256": 256, "sr1024": 1024}
 
 
 AHEAD = 3  # batches that wait on the device
-POOL = 64  # composed batches of crops that are kept for --reuse
+POOL = 64  # composed batches that are kept for --reuse
 
 
 @dataclass
@@ -100,7 +100,8 @@ class Source:
         self.banks = compose.Banks.load(options.data, self.side, self.device)
         self.encoder, self.deviation = text.fastest(options.encoder, self.device)
         self.soft = self.open_soft(options, cards)
-        self.reuse, self.made, self.pool = options.reuse, 0, []
+        self.reuse = options.reuse or (4 if self.crop and self.device.type == "cpu" else 1)
+        self.made, self.pool = 0, []
         if self.device.type == "cuda":
             torch.cuda.synchronize()  # the other stream must find banks and weights finished
         self.ahead = Ahead(self.make, self.device)
@@ -142,8 +143,8 @@ class Source:
         return Examples(x, cond, {"low_res": low, "aug_level": level})
 
     def clean(self):
-        """(batch, pictures or crops with their margins, text). Crops come back a few times with other noise and another low-resolution
-        picture, where composing costs more than learning (--reuse, for CPUs)."""
+        """(batch, pictures or crops with their margins, text). They come back a few times with other noise and another low-resolution picture,
+        where composing costs more than learning (--reuse, for CPUs)."""
         self.made += 1
         if self.pool and (self.made - 1) % self.reuse:
             return random.choice(self.pool)
@@ -154,7 +155,7 @@ class Source:
         else:
             full = self.compose_crops(batch)
         found = batch, full, (states.float(), mask)
-        if self.reuse > 1 and self.crop is not None:
+        if self.reuse > 1:
             self.pool = [*self.pool[-POOL + 1:], found]
         return found
 

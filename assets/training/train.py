@@ -37,7 +37,7 @@ def add_machine(ap):
     ap.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     ap.add_argument("--threads", type=int, default=1, help="of the CPU, where it trains")
     ap.add_argument("--workers", type=int, help="processes that draw scenes; without it 10 on CUDA, none on a CPU")
-    ap.add_argument("--reuse", type=int, help="updates that each composed crop is used in; without it 1 on CUDA, 4 on a CPU")
+    ap.add_argument("--reuse", type=int, help="updates that each composed picture is used in; without it 4 for crops on a CPU, else 1")
     ap.add_argument("--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile; auto: on CUDA")
     ap.add_argument("--compile-seconds", type=float, default=150, help="longest compilation; then it trains without")
     ap.add_argument("--tokens", type=int, default=32, help="ids a caption; longer captions are drawn again")
@@ -69,7 +69,6 @@ def settle(o):
     if o.device == "auto":
         o.device = "cuda" if torch.cuda.is_available() else "cpu"
     o.workers = o.workers if o.workers is not None else (10 if o.device == "cuda" else 0)
-    o.reuse = o.reuse or (1 if o.device == "cuda" else 4)
     o.encoder = o.encoder or tokens.ENCODER
     torch.set_num_threads(o.threads if o.device == "cpu" else 4)
     torch.set_float32_matmul_precision("high")

@@ -82,7 +82,6 @@ class Trainer:
 
     def open_log(self):
         self.log = open(self.folder / "log.jsonl", "a", buffering=1)
-        self.started = time.perf_counter()
 
     def say(self, event, **facts):
         """One JSON line in the log; the same on the screen, shorter."""
