@@ -82,6 +82,13 @@ def write_renders(data):
                      "shade": f"renders/{i:06}.shade.webp", "light": "studio", "colour": None, "recolour": False, "heldout": False})
     fragment = {"sprites": rows, "concepts": [], "styles": {"render": ["photo-like 3D render"]}, "lights": {"studio": {}}, "base_y": 0.81}
     (data / "pack" / "renders.json").write_text(json.dumps(fragment))
+    large = []
+    for i in range(2):
+        (data / "pack" / "large").mkdir(exist_ok=True)
+        noise = np.random.default_rng(i).uniform(0, 255, (32, 32, 3)).astype(np.uint8)
+        Image.fromarray(noise).resize((1024, 1024), Image.BICUBIC).save(data / "pack" / "large" / f"{i}.webp", quality=80)
+        large.append({"webp": f"large/{i}.webp", "caption": "a red apple", "heldout": i == 1})
+    (data / "pack" / "large.json").write_text(json.dumps({"pictures": large}))
 
 
 def make_data(data):
@@ -154,6 +161,7 @@ def stages(run):
     for stage in ("sr256", "sr1024"):
         run.train(stage, "--minutes", 0.02, "--reuse", 2)
         expect(run.log(stage, "grid")[-1]["psnr_bicubic"] > 5, f"the sheet of {stage} shows no picture")
+    expect(run.log("sr1024", "start")[-1]["large"] == 0.35, "sr1024 has not learned from large pictures")
     expect(run.log("sr256", "start")[-1]["soft"], "sr256 has not learned from the base's own pictures")
 
 

@@ -69,12 +69,10 @@ def fixed_batch(trainer, count, seed=99):
     """(clean, low-resolution enlarged, text): the same crops for every run on the same data."""
     source = trainer.source
     order = feed.Order(**{**vars(source.feed.order), "batch": count, "drop": 0.0, "seed": seed})
-    batch = feed.Maker(order).batch()
-    states, mask = source.encoder.states(batch.ids, batch.counts)
-    cond = states.float(), mask
+    held_out = compose.LargePictures.load(order.data, trainer.device, heldout=True) if source.large else None
+    full, cond = source.pixels_and_text(feed.Maker(order).batch(), held_out, random.Random(seed))
     if source.crop is None:
-        return compose.compose(batch.scenes, source.banks, source.side, trainer.device), None, cond
-    full = source.compose_crops(batch)
+        return full, None, cond
     small = crops.smooth(F.avg_pool2d(full, crops.SCALE), torch.full((count,), 0.5, device=trainer.device))
     return crops.inner(full), crops.inner(diffusion.enlarge(small, full.shape[-1])), cond
 
@@ -144,9 +142,3 @@ def labelled(parts, path, width=140):
         page.paste(picture, (width, y))
         y += picture.height + 6
     page.save(path)
-
-
-def seeded(seed):
-    """The same random numbers for what comes next, whatever was drawn before."""
-    random.seed(seed)
-    torch.manual_seed(seed)

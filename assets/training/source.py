@@ -100,6 +100,7 @@ class Source:
         self.banks = compose.Banks.load(options.data, self.side, self.device)
         self.encoder, self.deviation = text.fastest(options.encoder, self.device)
         self.soft = self.open_soft(options, cards)
+        self.large, self.large_share = self.open_large(options.data, cards)
         self.reuse = options.reuse or (4 if self.crop and self.device.type == "cpu" else 1)
         self.made, self.pool = 0, []
         if self.device.type == "cuda":
@@ -112,6 +113,12 @@ class Source:
     @property
     def waited(self):
         return self.ahead.waited
+
+    def open_large(self, data, cards):
+        """(whole path-traced pictures, the share of crops that comes from them): tones that no drawing has."""
+        share = cards.training[self.stage].get("large", 0.0)
+        large = compose.LargePictures.load(data, self.device) if share else None
+        return large, share if large is not None else 0.0
 
     def open_soft(self, options, cards):
         """sr256 learns a share of its crops from what the base itself makes of the picture, where a base is at hand."""
@@ -149,19 +156,27 @@ class Source:
         if self.pool and (self.made - 1) % self.reuse:
             return random.choice(self.pool)
         batch = next(self.feed)
-        states, mask = self.encoder.states(batch.ids, batch.counts)
-        if self.crop is None:
-            full = compose.compose(batch.scenes, self.banks, self.side, self.device)
-        else:
-            full = self.compose_crops(batch)
-        found = batch, full, (states.float(), mask)
+        found = batch, *self.pixels_and_text(batch, self.large, random)
         if self.reuse > 1:
             self.pool = [*self.pool[-POOL + 1:], found]
         return found
 
-    def compose_crops(self, batch):
-        top, left, size = batch.crops.T
-        return compose.compose(batch.scenes, self.banks, self.side, self.device, crop=(top, left, int(size[0])))
+    def pixels_and_text(self, batch, large, rng):
+        """Composed pictures or crops and their text; the last of the crops from large pictures, where there are some."""
+        states, mask = self.encoder.states(batch.ids, batch.counts)
+        cond = states.float(), mask
+        if self.crop is None:
+            return compose.compose(batch.scenes, self.banks, self.side, self.device), cond
+        n = int(len(batch.ids) * self.large_share) if large is not None else 0
+        some = slice(0, len(batch.ids) - n)
+        top, left, size = batch.crops[some].T
+        scenes = {k: v[some] for k, v in batch.scenes.items()}
+        full = compose.compose(scenes, self.banks, self.side, self.device, crop=(top, left, int(size[0])))
+        if n == 0:
+            return full, cond
+        crops_, captions = large.crops(rng, n, int(size[0]))
+        told = self.encode(["" if rng.random() < self.feed.order.drop else c for c in captions])
+        return torch.cat([full, crops_]), tuple(torch.cat([a[some], b]) for a, b in zip(cond, told))
 
     def low_res(self, full, batch, cond):
         """What the stage below hands over, enlarged: shrunk pictures, and for a share the base's own."""

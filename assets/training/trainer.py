@@ -76,7 +76,7 @@ class Trainer:
         self.forward, self.edges = self.net, torch.tensor(BINS, device=self.device)
         self.reset_interval()
         self.say("start", parameters=self.parameters, gflop=self.flops / 1e9, batch=self.batch, lr=self.lr, prediction=self.prediction,
-                 device=self.device_name(), workers=options.workers, text_deviation=self.source.deviation, soft=bool(self.source.soft))
+                 device=self.device_name(), workers=options.workers, text_deviation=self.source.deviation, soft=bool(self.source.soft), large=self.source.large_share)
 
     # -------------------------------------------------------------- log
 
