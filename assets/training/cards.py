@@ -1,4 +1,5 @@
 """Reads stages.json: the model's card as it ships, and beside it how each stage is trained (`training`, which does not ship)."""
+
 import json
 from pathlib import Path
 

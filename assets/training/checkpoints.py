@@ -1,10 +1,13 @@
-"""What a training run keeps: its full state, to go on exactly, and its averages in float16, also in pieces that fit through a narrow door.
+"""What a training run keeps: its full state, to go on exactly, and its averages in float16, also in pieces that fit through a
+narrow door.
 
-    python checkpoints.py split --runs RUNS --stages base --out FOLDER [--net]   # FOLDER/pieces.json and FOLDER/NAME.000, .001, ...
-    python checkpoints.py merge FOLDER --runs RUNS                               # -> RUNS/STAGE/weights.safetensors, checked by SHA-256
+    python checkpoints.py split --runs RUNS --stages base --out FOLDER [--net]   # FOLDER/pieces.json, FOLDER/NAME.000, ...
+    python checkpoints.py merge FOLDER --runs RUNS      # -> RUNS/STAGE/weights.safetensors, checked by SHA-256
 
-`train.py` goes on from RUNS/STAGE/state.pt where it is there, else from weights.safetensors with a new optimiser and a short warm-up.
+`train.py` goes on from RUNS/STAGE/state.pt where it is there, else from weights.safetensors with a new optimiser and a short
+warm-up.
 """
+
 import argparse
 import hashlib
 import json
@@ -57,12 +60,15 @@ def half(state):
     out = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in state.items()}
     bad = [k for k, v in out.items() if not torch.isfinite(v).all()]
     if bad:
-        raise CheckpointError(f"{bad[0]} and {len(bad) - 1} more tensors are not finite in float16; go on from an older checkpoint")
+        raise CheckpointError(
+            f"{bad[0]} and {len(bad) - 1} more tensors are not finite in float16; go on from an older checkpoint"
+        )
     return out
 
 
 def weights_bytes(ema, about, net=None):
-    """One safetensors file: the averages, and the network itself under "net." if it is given. about: the run's facts, as metadata."""
+    """One safetensors file: the averages, and the network itself under "net." if it is given. about: the run's facts, as
+    metadata."""
     tensors = half(ema)
     if net is not None:
         tensors |= {"net." + k: v for k, v in half(net).items()}
@@ -95,7 +101,7 @@ def split(files, out, size=PIECE_BYTES):
     for stage, data in files.items():
         pieces = []
         for i in range(0, len(data), size):
-            name, part = f"{stage}.{i // size:03}", data[i:i + size]
+            name, part = f"{stage}.{i // size:03}", data[i : i + size]
             write_atomically(out / name, lambda p, part=part: p.write_bytes(part))
             pieces.append({"file": name, "bytes": len(part), "sha256": digest(part)})
         manifest["stages"][stage] = {"bytes": len(data), "sha256": digest(data), "pieces": pieces}

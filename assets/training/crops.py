@@ -1,4 +1,6 @@
-"""What a super-resolution network is trained on: crops of pictures, and the low-resolution picture that the stage before would hand over."""
+"""What a super-resolution network is trained on: crops of pictures, and the low-resolution picture that the stage before would
+hand over."""
+
 import random
 
 import torch

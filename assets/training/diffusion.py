@@ -1,8 +1,9 @@
 """The diffusion of the cascade: schedules, noise, loss weights, thresholding and the DDIM sampler.
 
-x_t = alpha x0 + sigma eps with alpha^2 + sigma^2 = 1 and log_snr = ln(alpha^2 / sigma^2). A network predicts x0, v = alpha eps - sigma x0, or
-eps, as the `prediction` of its card says.
+x_t = alpha x0 + sigma eps with alpha^2 + sigma^2 = 1 and log_snr = ln(alpha^2 / sigma^2). A network predicts x0, v = alpha eps
+- sigma x0, or eps, as the `prediction` of its card says.
 """
+
 import math
 
 import numpy as np
@@ -73,9 +74,9 @@ def alpha_sigma(log_snr):
 
 
 def weight(log_snr, prediction="x0", limit=5.0):
-    """Weight of the squared error of what is predicted. x0: min(1 + SNR, limit), the v loss limited so that nearly clean pictures do
-    not rule. v: the same weight of the same x0 error. eps: min-SNR, which is the weight min(SNR, limit) of the x0 error: 1 + SNR
-    would grow without bound towards pure noise, where eps is known and x0 is not."""
+    """Weight of the squared error of what is predicted. x0: min(1 + SNR, limit), the v loss limited so that nearly clean
+    pictures do not rule. v: the same weight of the same x0 error. eps: min-SNR, which is the weight min(SNR, limit) of the x0
+    error: 1 + SNR would grow without bound towards pure noise, where eps is known and x0 is not."""
     snr = log_snr.exp()
     if prediction == "x0":
         return (1 + snr).clamp(max=limit)

@@ -2,9 +2,11 @@
 
     python dry_run.py [--keep FOLDER]
 
-Packing, rasterising, the trial, all three stages with worker processes, a signal, going on from the full state and from merged pieces, damaged
-pieces, export, golden, plots, and the checkout that becomes light and is restored. Ends with an error where anything is not as it should be.
+Packing, rasterising, the trial, all three stages with worker processes, a signal, going on from the full state and from merged
+pieces, damaged pieces, export, golden, plots, and the checkout that becomes light and is restored. Ends with an error where
+anything is not as it should be.
 """
+
 import argparse
 import contextlib
 import io
@@ -20,11 +22,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
 import checkpoints
+import dry_data
 import export
 import feed
 import golden
@@ -33,17 +34,9 @@ import sprites
 import text
 import train
 import vocabulary
-from cards import DEFAULT, STAGES, Cards
+from cards import STAGES, Cards
 
 HERE = Path(__file__).resolve().parent
-SHAPES = {
-    "apple": '<circle cx="16" cy="18" r="11" fill="#d02020"/><path d="M16 8q1-5 5-6" stroke="#604020" stroke-width="2" fill="none"/>',
-    "star": '<path d="M16 2l4 10h10l-8 7 3 11-9-7-9 7 3-11-8-7h10z" fill="#f0c020"/>',
-    "car": '<rect x="2" y="14" width="28" height="9" rx="3" fill="#2060d0"/><circle cx="9" cy="24" r="4"/><circle cx="23" cy="24" r="4"/>',
-    "book": '<rect x="6" y="4" width="20" height="25" rx="2" fill="#209040"/><rect x="9" y="8" width="14" height="3" fill="#fff"/>',
-}
-RENDERED = ("apple", "book")
-TINY = {"width": 16, "head_dim": 8, "groups": 8, "emb_dim": 32, "pool_heads": 4, "refine": 8}
 
 
 class DryRunError(Exception):
@@ -55,73 +48,8 @@ def expect(holds, what):
         raise DryRunError(what)
 
 
-# ---------------------------------------------------------------- a pack of our own
-
-def write_drawings(data):
-    """One icon set in Iconify's form."""
-    folder = data / "src" / "tiny" / "package"
-    folder.mkdir(parents=True)
-    icons = {name: {"body": body} for name, body in SHAPES.items()}
-    (folder / "icons.json").write_text(json.dumps({"prefix": "tiny", "width": 32, "height": 32, "icons": icons}))
-
-
-def write_renders(data):
-    """Two rendered sprites with their shadows, as renders/render.py writes them."""
-    folder = data / "pack" / "renders"
-    folder.mkdir(parents=True)
-    y, x = np.mgrid[0:256, 0:256] / 256 - 0.5
-    rows = []
-    for i, concept in enumerate(RENDERED):
-        ball = np.hypot(x, y + 0.03) < 0.3
-        light = np.clip(1.1 - 2 * np.hypot(x + 0.1, y + 0.15), 0.1, 1)
-        pixels = np.stack([light * 220, light * 60, light * 50, ball * 255], -1).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{i:06}.webp", lossless=True)
-        shade = 255 - 120 * np.exp(-((x / 0.25) ** 2 + ((y - 0.27) / 0.06) ** 2))
-        Image.fromarray(shade[::4, ::4].astype(np.uint8)).save(folder / f"{i:06}.shade.webp", lossless=True)
-        rows.append({"concept": concept, "set": "render", "kind": "render", "style": "render", "svg": None, "webp": f"renders/{i:06}.webp",
-                     "shade": f"renders/{i:06}.shade.webp", "light": "studio", "colour": None, "recolour": False, "heldout": False})
-    fragment = {"sprites": rows, "concepts": [], "styles": {"render": ["photo-like 3D render"]}, "lights": {"studio": {}}, "base_y": 0.81}
-    (data / "pack" / "renders.json").write_text(json.dumps(fragment))
-    large = []
-    for i in range(2):
-        (data / "pack" / "large").mkdir(exist_ok=True)
-        noise = np.random.default_rng(i).uniform(0, 255, (32, 32, 3)).astype(np.uint8)
-        Image.fromarray(noise).resize((1024, 1024), Image.BICUBIC).save(data / "pack" / "large" / f"{i}.webp", quality=80)
-        large.append({"webp": f"large/{i}.webp", "caption": "a red apple", "heldout": i == 1})
-    (data / "pack" / "large.json").write_text(json.dumps({"pictures": large}))
-
-
-def make_data(data):
-    """A pack and its banks, by the recipe's own code, from the vocabulary's entries for what is drawn here."""
-    write_drawings(data)
-    write_renders(data)
-    words = vocabulary.table()
-    concepts = {c["name"]: c for c in words["concepts"] if c["name"] in SHAPES}
-    words["concepts"] = [{**concepts.get(name, {"name": name, "group": "things", "words": [name]}), "icons": [name]} for name in SHAPES]
-    words["sets"] = {"tiny": {"styles": ["flat icon"], "weight": 1}}
-    vocabulary.TABLE = data / "vocabulary.json"
-    vocabulary.TABLE.write_text(json.dumps(words))
-    sprites.pack(data)
-    sprites.rasterise(data, jobs=1)
-
-
-def tiny_cards(path):
-    """stages.json with the same kinds of networks, a hundredth of the size."""
-    everything = json.loads(DEFAULT.read_text())
-    for stage in everything["stages"]:
-        unet = stage["unet"]
-        unet |= TINY
-        for i, block in enumerate(unet.get("blocks", [])):
-            block |= {"channels": 16 * (i + 1), "num_res_blocks": 1}
-        if unet["kind"] == "base":
-            unet |= {"channel_mult": [1, 2, 2], "num_res_blocks": [1, 1, 1]}
-        stage["defaults"]["steps"] = 2
-    for settings in everything["training"].values():
-        settings["batch"] = 4
-    path.write_text(json.dumps(everything))
-
-
 # ---------------------------------------------------------------- the paths
+
 
 class Run:
     """The folders of one dry run."""
@@ -129,7 +57,18 @@ class Run:
     def __init__(self, folder):
         self.folder, self.data, self.runs, self.model = folder, folder / "data", folder / "runs", folder / "model"
         self.cards = folder / "stages.json"
-        self.common = ["--data", str(self.data), "--runs", str(self.runs), "--cards", str(self.cards), "--device", "cpu", "--log-seconds", "0.5"]
+        self.common = [
+            "--data",
+            str(self.data),
+            "--runs",
+            str(self.runs),
+            "--cards",
+            str(self.cards),
+            "--device",
+            "cpu",
+            "--log-seconds",
+            "0.5",
+        ]
         for f in (self.data, self.runs):
             f.mkdir(parents=True)
 
@@ -147,16 +86,33 @@ def trial(run):
     run.train("trial", "--minutes", 1, "--stop-minutes", 0.01, "--grid-minutes", 0, "--reuse", 1)
     results = json.loads((run.runs / "trial" / "base" / "trial.json").read_text())
     expect([r["prediction"] for r in results] == ["x0", "v", "eps"], "the trial has not tried x0, v and eps")
-    expect(all(math.isfinite(e[k]) for r in results for e in r["errors"] for k in ("with_text", "without")), "an error of the trial is not finite")
+    expect(
+        all(math.isfinite(e[k]) for r in results for e in r["errors"] for k in ("with_text", "without")),
+        "an error of the trial is not finite",
+    )
     for name in ("table.md", "sheet.png", "losses.png"):
         expect((run.runs / "trial" / "base" / name).exists(), f"the trial wrote no {name}")
 
 
 def stages(run):
     """All three; the base goes on from the trial's x0, and with worker processes."""
-    before = json.loads((run.runs / "trial" / "base" / "trial.json").read_text())[0]["samples"]
-    run.train("base", "--minutes", 0.05, "--grid-minutes", 0.02, "--workers", 1, "--finish", "--call-seconds", 60, "--reserve-seconds", 1)
-    expect(run.about("base")["samples"] > before, "the base has not gone on from the trial")
+    tried = checkpoints.load_state(run.runs / "trial" / "base" / "x0")["about"]
+    minutes = tried["clock"] / 60 + 0.05  # a busy machine's clock may be far on
+    run.train(
+        "base",
+        "--minutes",
+        minutes,
+        "--grid-minutes",
+        0.02,
+        "--workers",
+        1,
+        "--finish",
+        "--call-seconds",
+        60,
+        "--reserve-seconds",
+        1,
+    )
+    expect(run.about("base")["samples"] > tried["samples"], "the base has not gone on from the trial")
     expect(list((run.runs / "base").glob("grid_*.png")), "no sample sheet of the base")
     for stage in ("sr256", "sr1024"):
         run.train(stage, "--minutes", 0.02, "--reuse", 2)
@@ -166,9 +122,9 @@ def stages(run):
 
 
 def resume(run):
-    step = run.about("base")["step"]
-    run.train("base", "--minutes", 0.08, "--grid-minutes", 0)
-    expect(run.about("base")["step"] > step, "the base has not gone on from its checkpoint")
+    before = run.about("base")
+    run.train("base", "--minutes", before["clock"] / 60 + 0.02, "--grid-minutes", 0)
+    expect(run.about("base")["step"] > before["step"], "the base has not gone on from its checkpoint")
 
 
 def interrupt(run):
@@ -226,7 +182,7 @@ def shipping(run):
     expect(export.export(run.runs, run.model, Cards(run.cards), run.data) == list(STAGES), "not every stage was exported")
     golden.write(run.model)
     card = json.loads((run.model / "card.json").read_text())
-    expect("training" not in card and set(SHAPES) == set(card["concepts"]), "the card is not one that ships")
+    expect("training" not in card and set(dry_data.SHAPES) == set(card["concepts"]), "the card is not one that ships")
     full = text.TextEncoder()
     if (golden.OUT / "golden.safetensors").exists():
         off = text.deviation(full, golden.OUT / "golden.safetensors")
@@ -254,7 +210,9 @@ def remote(run):
     environment = os.environ | {"IMAGEN_KEEP": str(keep), "IMAGEN_PYTHON": sys.executable, "OUT": str(out), "JOBS": "1"}
 
     def call(*words):
-        subprocess.run(["bash", root / "assets/training/gpu/remote.sh", *words], check=True, env=environment, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["bash", root / "assets/training/gpu/remote.sh", *words], check=True, env=environment, stdout=subprocess.DEVNULL
+        )
 
     call("keep")
     call("rasterise", "64")
@@ -292,7 +250,10 @@ def travel(run):
     call("add", "assets/training/a.py")
     before = call("status", "--porcelain").stdout
     tool("light", "--keep", "assets/training")
-    expect("0.00 of 64 MiB" in tool("size") and call("ls-files").stdout.split() == ["assets/training/a.py"], "the light tree is not light")
+    expect(
+        "0.00 of 64 MiB" in tool("size") and call("ls-files").stdout.split() == ["assets/training/a.py"],
+        "the light tree is not light",
+    )
     expect(call("commit", "-m", "no", check=False).returncode != 0, "a commit of the light index was not refused")
     (root / "engine/deep/b [1].rs").write_text("worked on")
     expect("files have come or changed" in tool("restore"), "work done meanwhile was not noticed")
@@ -301,8 +262,18 @@ def travel(run):
 
 
 def steps():
-    return {"data": lambda run: make_data(run.data), "trial": trial, "stages": stages, "resume": resume, "guard": guard, "pieces": pieces,
-            "interrupt": interrupt, "shipping": shipping, "remote": remote, "travel": travel}
+    return {
+        "data": lambda run: dry_data.make(run.data),
+        "trial": trial,
+        "stages": stages,
+        "resume": resume,
+        "guard": guard,
+        "pieces": pieces,
+        "interrupt": interrupt,
+        "shipping": shipping,
+        "remote": remote,
+        "travel": travel,
+    }
 
 
 def perform(run, step, loud):
@@ -325,7 +296,7 @@ def main():
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
         run = Run(a.keep or Path(temporary))
-        tiny_cards(run.cards)
+        dry_data.tiny_cards(run.cards)
         for name, step in steps().items():
             print(f"{name:10} {perform(run, step, a.loud):6.1f} s", flush=True)
     print(f"dry run: every path ran, {time.perf_counter() - start:.0f} s")

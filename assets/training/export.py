@@ -1,10 +1,11 @@
 """Writes a model folder for the app: card.json, the stages' averages in float16, the text encoder.
 
-    python export.py --runs RUNS --out FOLDER                # what was trained; a stage without a run is taken from the folder as it is
+    python export.py --runs RUNS --out FOLDER                # what was trained; a stage without a run stays as the folder has it
     python export.py --random --out FOLDER                   # the same shapes with random weights, for the engine's authors
 
 A run's `prediction` is written into the card. Without --out it is assets/models/default, the model that ships.
 """
+
 import argparse
 import copy
 import json
@@ -64,7 +65,9 @@ def write_stage(stage, name, found, out):
     try:
         build(stage["unet"]).load_state_dict(weights)
     except RuntimeError as e:
-        raise ExportError(f"the run of {name} is of another network than the card; export with the --cards that it was trained with") from e
+        raise ExportError(
+            f"the run of {name} is of another network than the card; export with the --cards that it was trained with"
+        ) from e
     write_weights(weights, out / stage["weights"])
 
 

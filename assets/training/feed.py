@@ -1,8 +1,10 @@
 """Scenes, captions and crops for the trainer, made in worker processes: no torch and no CUDA here.
 
-Each worker draws scenes by `scenes.sample_scene`, empties the captions of some, turns captions into tokens and chooses crops; batches come
-through a pipe of bounded length, so that workers wait for the trainer and not the other way round. With no workers the caller makes them.
+Each worker draws scenes by `scenes.sample_scene`, empties the captions of some, turns captions into tokens and chooses crops;
+batches come through a pipe of bounded length, so that workers wait for the trainer and not the other way round. With no workers
+the caller makes them.
 """
+
 import math
 import os
 import pickle
@@ -55,7 +57,8 @@ def rim(rng, thing, side):
 
 
 def choose_crop(rng, objects, side, size):
-    """(top, left, size + 2 MARGIN) on the grid of the low-resolution pixels: four of five crops have the rim of an object in them."""
+    """(top, left, size + 2 MARGIN) on the grid of the low-resolution pixels: four of five crops have the rim of an object in
+    them."""
     full = size + 2 * MARGIN
     if full > side:
         raise ValueError(f"a crop of {size} pixels with its margin does not fit into {side}; take smaller crops")
@@ -117,7 +120,9 @@ class Feed:
     @staticmethod
     def start(order, number):
         environment = os.environ | {"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        child = subprocess.Popen([sys.executable, str(HERE / "feed.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        child = subprocess.Popen(
+            [sys.executable, str(HERE / "feed.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        )
         child.stdin.write(pickle.dumps((order, number)))
         child.stdin.close()
         return child

@@ -4,6 +4,7 @@
 
 Weights are the shipped f16 values, computed in float32.
 """
+
 import argparse
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Sample sheets at checkpoints, loss plots, and the numbers beside them. Prompts and crops are fixed: nothing is picked."""
+
 import json
 import math
 import random
@@ -16,12 +17,30 @@ import feed
 
 # one thing, colours, counts, relations, sizes, places, both styles
 PROMPTS = [
-    "a red apple", "a dog", "a green car on a white background", "a blue balloon", "a cat on an orange background", "a rocket on a black background",
-    "a purple heart on a yellow background", "a pizza, cartoon sticker", "two apples", "three stars on a blue background", "four balloons",
-    "two dogs on a light blue background", "a cat to the left of a dog", "an apple above a banana", "a red book to the right of a yellow star",
-    "a car below a rocket", "a small fish on a pink background", "a big tree with light blue sky and green ground", "a house, soft 3D illustration",
-    "an apple, a banana and a cup", "a chair, photo-like 3D render", "a studio photograph of a cup on a yellow floor with a light blue wall",
-    "two bananas, photo-like 3D render", "a photo-like 3D render of an apple to the left of a pear",
+    "a red apple",
+    "a dog",
+    "a green car on a white background",
+    "a blue balloon",
+    "a cat on an orange background",
+    "a rocket on a black background",
+    "a purple heart on a yellow background",
+    "a pizza, cartoon sticker",
+    "two apples",
+    "three stars on a blue background",
+    "four balloons",
+    "two dogs on a light blue background",
+    "a cat to the left of a dog",
+    "an apple above a banana",
+    "a red book to the right of a yellow star",
+    "a car below a rocket",
+    "a small fish on a pink background",
+    "a big tree with light blue sky and green ground",
+    "a house, soft 3D illustration",
+    "an apple, a banana and a cup",
+    "a chair, photo-like 3D render",
+    "a studio photograph of a cup on a yellow floor with a light blue wall",
+    "two bananas, photo-like 3D render",
+    "a photo-like 3D render of an apple to the left of a pear",
 ]
 SAMPLER_STEPS = 15
 SR_LEVELS = (0.02, 0.05, 0.15)
@@ -32,7 +51,7 @@ def sheet(pictures, columns, zoom=1):
     """[N, 3, H, W] in [-1, 1] -> one PIL picture."""
     p = ((pictures.float().clamp(-1, 1) + 1) * 127.5 + 0.5).byte().permute(0, 2, 3, 1).cpu().numpy()
     p = np.pad(p, ((0, -len(p) % columns), (1, 1), (1, 1), (0, 0)), constant_values=128)
-    im = np.concatenate([np.concatenate(list(p[r:r + columns]), 1) for r in range(0, len(p), columns)], 0)
+    im = np.concatenate([np.concatenate(list(p[r : r + columns]), 1) for r in range(0, len(p), columns)], 0)
     return Image.fromarray(im).resize((im.shape[1] * zoom, im.shape[0] * zoom), Image.NEAREST)
 
 
@@ -42,7 +61,8 @@ def psnr(a, b):
 
 
 def grain(picture, truth):
-    """Mean standard deviation of the error where the true picture is flat, in grey levels of 255: the faint grain and grid of a weak network."""
+    """Mean standard deviation of the error where the true picture is flat, in grey levels of 255: the faint grain and grid of a
+    weak network."""
     flat = (F.max_pool2d(truth, 9, 1, 4) + F.max_pool2d(-truth, 9, 1, 4)).amax(1, keepdim=True) < 0.04
     error = (picture.clamp(-1, 1) - truth) * 127.5
     error = error - F.avg_pool2d(error, 9, 1, 4, count_include_pad=False)
@@ -61,8 +81,17 @@ def draw_prompts(trainer, prompts=PROMPTS):
     cond, null = source.encode(prompts), source.encode([""] * len(prompts))
     side = trainer.card["size"]
     with trainer.precision():
-        return diffusion.ddim(trainer.ema, trainer.schedule, noise(trainer, (len(prompts), 3, side, side)), cond, null, min(SAMPLER_STEPS, d["steps"]), d["guidance"],
-                              d["threshold"], prediction=trainer.prediction)
+        return diffusion.ddim(
+            trainer.ema,
+            trainer.schedule,
+            noise(trainer, (len(prompts), 3, side, side)),
+            cond,
+            null,
+            min(SAMPLER_STEPS, d["steps"]),
+            d["guidance"],
+            d["threshold"],
+            prediction=trainer.prediction,
+        )
 
 
 def fixed_batch(trainer, count, seed=99):
@@ -86,8 +115,17 @@ def draw_crops(trainer):
         levels = torch.full((len(x),), level, device=trainer.device)
         noisy = diffusion.augment(low, levels, noise(trainer, low.shape, 8), aug)
         with trainer.precision():
-            y = diffusion.ddim(trainer.ema, trainer.schedule, noise(trainer, x.shape), cond, None, trainer.card["defaults"]["steps"],
-                               prediction=trainer.prediction, low_res=noisy, aug_level=levels)
+            y = diffusion.ddim(
+                trainer.ema,
+                trainer.schedule,
+                noise(trainer, x.shape),
+                cond,
+                None,
+                trainer.card["defaults"]["steps"],
+                prediction=trainer.prediction,
+                low_res=noisy,
+                aug_level=levels,
+            )
         rows.append(y)
         facts |= {f"psnr_{level}": psnr(y, x), f"grain_{level}": grain(y, x)}
     return torch.cat(rows + [x]), facts

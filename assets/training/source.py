@@ -1,4 +1,6 @@
-"""Batches on the device: pictures composed, captions encoded, and for super-resolution the low-resolution picture that is handed over."""
+"""Batches on the device: pictures composed, captions encoded, and for super-resolution the low-resolution picture that is
+handed over."""
+
 import queue
 import random
 import threading
@@ -38,8 +40,8 @@ class Examples:
 
 
 class Ahead:
-    """Makes batches on a CUDA stream of their own, in a thread: composing waits for the device here and there, and must not make the
-    network wait. On a CPU it makes them when they are asked for."""
+    """Makes batches on a CUDA stream of their own, in a thread: composing waits for the device here and there, and must not
+    make the network wait. On a CPU it makes them when they are asked for."""
 
     def __init__(self, make, device):
         self.make, self.device, self.waited, self.ended = make, device, 0.0, False
@@ -90,7 +92,8 @@ class Ahead:
 
 
 class Source:
-    """`examples()` draws a batch; `waited` is the time that the trainer stood still for one (on a CPU: the time of making them)."""
+    """`examples()` draws a batch; `waited` is the time that the trainer stood still for one (on a CPU: the time of making
+    them)."""
 
     def __init__(self, options, cards, stage, batch, seed, drop=0.1, workers=0):
         self.stage, self.card, self.side, self.device = stage, cards.stages[stage], SIDES[stage], torch.device(options.device)
@@ -150,15 +153,15 @@ class Source:
         return Examples(x, cond, {"low_res": low, "aug_level": level})
 
     def clean(self):
-        """(batch, pictures or crops with their margins, text). They come back a few times with other noise and another low-resolution picture,
-        where composing costs more than learning (--reuse, for CPUs)."""
+        """(batch, pictures or crops with their margins, text). They come back a few times with other noise and another
+        low-resolution picture, where composing costs more than learning (--reuse, for CPUs)."""
         self.made += 1
         if self.pool and (self.made - 1) % self.reuse:
             return random.choice(self.pool)
         batch = next(self.feed)
         found = batch, *self.pixels_and_text(batch, self.large, random)
         if self.reuse > 1:
-            self.pool = [*self.pool[-POOL + 1:], found]
+            self.pool = [*self.pool[-POOL + 1 :], found]
         return found
 
     def pixels_and_text(self, batch, large, rng):

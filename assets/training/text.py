@@ -1,9 +1,11 @@
 """The frozen text encoder: all-MiniLM-L6-v2 (BERT, six layers), states of every token, computed in batches on any device.
 
-    python text.py prune --data DATA --out FOLDER    # the encoder with the words of the captions alone: half the size, the same states
+    python text.py prune --data DATA --out FOLDER    # with the words of the captions alone: half the size, the same states
 
-Texts have at most 64 tokens, [CLS] and [SEP] with them; a batch is padded and masked, which changes a text's states by rounding alone.
+Texts have at most 64 tokens, [CLS] and [SEP] with them; a batch is padded and masked, which changes a text's states by rounding
+alone.
 """
+
 import argparse
 import json
 from pathlib import Path
@@ -46,9 +48,12 @@ class TextEncoder:
         return F.layer_norm(x, x.shape[-1:], self.w[name + ".weight"], self.w[name + ".bias"], self.eps)
 
     def _layer(self, x, mask, at):
-        b, l, c = x.shape
-        q, k, v = (self._linear(x, f"{at}.attention.self.{n}").view(b, l, self.heads, -1).transpose(1, 2) for n in ("query", "key", "value"))
-        h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :]).transpose(1, 2).reshape(b, l, c)
+        b, n, c = x.shape
+        q, k, v = (
+            self._linear(x, f"{at}.attention.self.{n}").view(b, n, self.heads, -1).transpose(1, 2)
+            for n in ("query", "key", "value")
+        )
+        h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :]).transpose(1, 2).reshape(b, n, c)
         x = self._norm(x + self._linear(h, f"{at}.attention.output.dense"), f"{at}.attention.output.LayerNorm")
         h = self._linear(F.gelu(self._linear(x, f"{at}.intermediate.dense")), f"{at}.output.dense")
         return self._norm(x + h, f"{at}.output.LayerNorm")
@@ -121,7 +126,8 @@ def main():
     ap.add_argument("--out", type=Path)
     a = ap.parse_args()
     if a.what == "check":
-        print(f"largest deviation from the engine's states: {deviation(TextEncoder(a.encoder), ENCODER.parent / 'golden.safetensors'):.1e}")
+        off = deviation(TextEncoder(a.encoder), ENCODER.parent / "golden.safetensors")
+        print(f"largest deviation from the engine's states: {off:.1e}")
         return
     import feed
     import sheets

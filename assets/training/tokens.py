@@ -1,4 +1,5 @@
 """Captions -> ids of the text encoder. No torch, so that worker processes start fast."""
+
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ class Tokens:
 
     @staticmethod
     def pad(rows, length=None):
-        """ids [n, length] int32, 0 after the end, and the number of tokens of each; length None: the longest. A longer row is cut."""
+        """ids [n, length] int32, 0 after the end, and the number of tokens of each; length None: the longest. A longer row is
+        cut."""
         length = length or max(map(len, rows))
         ids, counts = np.zeros((len(rows), length), np.int32), np.zeros(len(rows), np.int32)
         for i, row in enumerate(rows):

@@ -6,11 +6,13 @@
     python train.py trial  --data DATA --runs RUNS --minutes 14 --stop-minutes 1 [--stage base] [--kinds x0,v,eps]
     python train.py plot   --runs RUNS                # RUNS/losses.png of every stage's log
 
---minutes is the whole training's clock: the rate rises, stays, and falls towards its end, however often it is called. --call-seconds ends one
-call early (its checkpoint is where the next begins); --finish says that no other call follows, so that the rate falls to its end within this one.
+--minutes is the whole training's clock: the rate rises, stays, and falls towards its end, however often it is called.
+--call-seconds ends one call early (its checkpoint is where the next begins); --finish says that no other call follows, so that
+the rate falls to its end within this one.
 
 Writes RUNS/STAGE/: log.jsonl, state.pt (all of it, to go on exactly), weights.safetensors (averages in float16), grid_*.png.
 """
+
 import argparse
 import time
 from pathlib import Path
@@ -37,7 +39,9 @@ def add_machine(ap):
     ap.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     ap.add_argument("--threads", type=int, default=1, help="of the CPU, where it trains")
     ap.add_argument("--workers", type=int, help="processes that draw scenes; without it 10 on CUDA, none on a CPU")
-    ap.add_argument("--reuse", type=int, help="updates that each composed picture is used in; without it 4 for crops on a CPU, else 1")
+    ap.add_argument(
+        "--reuse", type=int, help="updates that each composed picture is used in; without it 4 for crops on a CPU, else 1"
+    )
     ap.add_argument("--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile; auto: on CUDA")
     ap.add_argument("--compile-seconds", type=float, default=150, help="longest compilation; then it trains without")
     ap.add_argument("--tokens", type=int, default=32, help="ids a caption; longer captions are drawn again")

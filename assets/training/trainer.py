@@ -1,4 +1,5 @@
 """Training of one stage: updates, schedule by the clock, averages, guards, logs, checkpoints."""
+
 import copy
 import json
 import math
@@ -75,8 +76,19 @@ class Trainer:
         self.parameters, self.flops = count(self.card["unet"], self.source.crop or self.card["size"], options.tokens)
         self.forward, self.edges = self.net, torch.tensor(BINS, device=self.device)
         self.reset_interval()
-        self.say("start", parameters=self.parameters, gflop=self.flops / 1e9, batch=self.batch, lr=self.lr, prediction=self.prediction,
-                 device=self.device_name(), workers=options.workers, text_deviation=self.source.deviation, soft=bool(self.source.soft), large=self.source.large_share)
+        self.say(
+            "start",
+            parameters=self.parameters,
+            gflop=self.flops / 1e9,
+            batch=self.batch,
+            lr=self.lr,
+            prediction=self.prediction,
+            device=self.device_name(),
+            workers=options.workers,
+            text_deviation=self.source.deviation,
+            soft=bool(self.source.soft),
+            large=self.source.large_share,
+        )
 
     # -------------------------------------------------------------- log
 
@@ -87,7 +99,9 @@ class Trainer:
         """One JSON line in the log; the same on the screen, shorter."""
         row = {"event": event, "step": self.step, "samples": self.samples, "minutes": round(self.clock / 60, 3), **facts}
         print(json.dumps(row), file=self.log)
-        short = " ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items() if not isinstance(v, (dict, list)))
+        short = " ".join(
+            f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items() if not isinstance(v, (dict, list))
+        )
         print(f"{self.stage}: {short}", flush=True)
 
     def device_name(self):
@@ -97,11 +111,22 @@ class Trainer:
 
     def about(self):
         """What the weights are: travels with them."""
-        return {"stage": self.stage, "prediction": self.prediction, "step": self.step, "samples": self.samples, "clock": self.clock,
-                "card": self.card["unet"]}
+        return {
+            "stage": self.stage,
+            "prediction": self.prediction,
+            "step": self.step,
+            "samples": self.samples,
+            "clock": self.clock,
+            "card": self.card["unet"],
+        }
 
     def save(self):
-        state = {"net": self.net.state_dict(), "ema": self.ema.state_dict(), "optimiser": self.optimiser.state_dict(), "about": self.about()}
+        state = {
+            "net": self.net.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "about": self.about(),
+        }
         checkpoints.save_state(self.folder, state)
 
     def resume(self):
@@ -121,12 +146,16 @@ class Trainer:
 
     def adopt(self, net, ema, about, path):
         if about.get("prediction", self.prediction) != self.prediction:
-            raise TrainingError(f"{path} predicts {about['prediction']}, not {self.prediction}; give --prediction {about['prediction']}")
+            raise TrainingError(
+                f"{path} predicts {about['prediction']}, not {self.prediction}; give --prediction {about['prediction']}"
+            )
         try:
             self.net.load_state_dict(net)
             self.ema.load_state_dict(ema)
         except RuntimeError as e:
-            raise TrainingError(f"{path} is of another network ({str(e).splitlines()[-1].strip()}); move it away or train in other --runs") from e
+            raise TrainingError(
+                f"{path} is of another network ({str(e).splitlines()[-1].strip()}); move it away or train in other --runs"
+            ) from e
         self.step, self.samples, self.clock = (about.get(k, 0) for k in ("step", "samples", "clock"))
 
     # -------------------------------------------------------------- updates
@@ -189,17 +218,29 @@ class Trainer:
         speed = (self.samples - samples) / seconds
         flops = 3 * self.flops * speed
         device = {"share_of_bf16": flops / BF16_RATE} if self.device.type == "cuda" else {}
-        self.say("train", loss=loss / max(good, 1), norm=norm / max(good, 1), lr=lr, samples_per_s=speed, skipped=int(bad),
-                 waited=(self.source.waited - waited) / seconds, tflops=flops / 1e12, **device,
-                 loss_by_log_snr=[e / max(n, 1) for e, n in zip(each, number)])
+        self.say(
+            "train",
+            loss=loss / max(good, 1),
+            norm=norm / max(good, 1),
+            lr=lr,
+            samples_per_s=speed,
+            skipped=int(bad),
+            waited=(self.source.waited - waited) / seconds,
+            tflops=flops / 1e12,
+            **device,
+            loss_by_log_snr=[e / max(n, 1) for e, n in zip(each, number)],
+        )
         self.reset_interval()
         if bad > good:
-            raise TrainingError(f"{int(bad)} of {int(good + bad)} updates were not finite; take a lower --lr, or an older checkpoint")
+            raise TrainingError(
+                f"{int(bad)} of {int(good + bad)} updates were not finite; take a lower --lr, or an older checkpoint"
+            )
 
     # -------------------------------------------------------------- the device's speed
 
     def prepare(self):
-        """Compiles the network, forwards and backwards, on a batch of its own; goes on without where that fails or takes too long."""
+        """Compiles the network, forwards and backwards, on a batch of its own; goes on without where that fails or takes too
+        long."""
         if self.o.compile == "off" or (self.o.compile == "auto" and self.device.type != "cuda"):
             return
         start = time.perf_counter()
@@ -220,7 +261,8 @@ class Trainer:
             torch.cuda.synchronize()
 
     def measure_shares(self):
-        """How an update's time divides into making the batch and learning from it, measured with the device emptied in between."""
+        """How an update's time divides into making the batch and learning from it, measured with the device emptied in
+        between."""
         if self.device.type != "cuda":
             return
         self.source.ahead.settle()

@@ -1,7 +1,9 @@
-"""The short trial that decides what the network predicts: x0, v or eps, the same minutes, seed and scenes each, shown as a table and a sheet.
+"""The short trial that decides what the network predicts: x0, v or eps, the same minutes, seed and scenes each, shown as a
+table and a sheet.
 
 Nothing is lost: the chosen one goes on from RUNS/trial/STAGE/KIND, which `adopt` makes the stage's run.
 """
+
 import json
 import shutil
 
@@ -23,7 +25,9 @@ def x0_errors(trainer):
     extra = {}
     if low is not None:
         level = torch.full((n,), trainer.card["defaults"]["aug_level"], device=trainer.device)
-        noisy = diffusion.augment(low, level, sheets.noise(trainer, low.shape, 8), diffusion.schedule(trainer.card["augmentation"]))
+        noisy = diffusion.augment(
+            low, level, sheets.noise(trainer, low.shape, 8), diffusion.schedule(trainer.card["augmentation"])
+        )
         extra = {"low_res": noisy, "aug_level": level}
     null = trainer.source.encode([""] * n)
     eps, rows = sheets.noise(trainer, x.shape, 4242), []
@@ -51,8 +55,12 @@ def time_at(schedule, log_snr, n, device):
 
 def table(results):
     """Markdown."""
-    lines = ["| predicts | samples | a second | " + " | ".join(f"x0 error at log SNR {v:g}, with / without text" for v in LOG_SNRS) + " |",
-             "| --- " * (3 + len(LOG_SNRS)) + "|"]
+    lines = [
+        "| predicts | samples | a second | "
+        + " | ".join(f"x0 error at log SNR {v:g}, with / without text" for v in LOG_SNRS)
+        + " |",
+        "| --- " * (3 + len(LOG_SNRS)) + "|",
+    ]
     for r in results:
         cells = " | ".join(f"{e['with_text']:.4f} / {e['without']:.4f}" for e in r["errors"])
         lines.append(f"| {r['prediction']} | {r['samples']:,} | {r['samples_per_s']:.0f} | {cells} |")
@@ -74,8 +82,12 @@ def run(options, cards, stage, predictions):
     for prediction in predictions:
         trainer = Trainer(options, cards, stage, out / prediction, prediction)
         trainer.run()
-        row = {"prediction": prediction, "samples": trainer.samples, "samples_per_s": trainer.samples / max(trainer.clock, 1e-9),
-               "errors": x0_errors(trainer)}
+        row = {
+            "prediction": prediction,
+            "samples": trainer.samples,
+            "samples_per_s": trainer.samples / max(trainer.clock, 1e-9),
+            "errors": x0_errors(trainer),
+        }
         results.append(row)
         picture = sheets.draw_prompts(trainer) if stage == "base" else sheets.draw_crops(trainer)[0]
         parts.append((prediction, sheets.sheet(picture, sheets.SR_CROPS)))

@@ -1,4 +1,5 @@
 """A quarter of a minute on a lent card: what it is, what it copies and multiplies, and whether what the recipe needs is there."""
+
 import importlib.metadata
 import os
 import time

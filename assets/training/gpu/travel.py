@@ -2,14 +2,15 @@
 
     python assets/training/gpu/travel.py load --data DATA [--runs RUNS]   # .gpu/encoder, .gpu/pack, .gpu/whl, .gpu/pieces
     python assets/training/gpu/travel.py binaries --target target         # .gpu/bin: the program, tests and benches, compressed
-    python assets/training/gpu/travel.py model                            # .gpu/model-1, .gpu/model-2: the shipped model in two loads
-    python assets/training/gpu/travel.py light [--keep PATH ...] [--leave PATH ...]   # tracked files outside of PATH no longer travel
+    python assets/training/gpu/travel.py model                       # .gpu/model-1, .gpu/model-2: the shipped model in two loads
+    python assets/training/gpu/travel.py light [--keep PATH ..] [--leave PATH ..]   # other tracked files no longer travel
     python assets/training/gpu/travel.py size [.gpu/pack ...]             # what a call with these paths carried would send
     python assets/training/gpu/travel.py restore                          # the index as it was
 
-A call sends tracked files and untracked ones that git does not ignore. `light` takes the other files out of the *index* only, and has git ignore
-them: no file is touched. Until `restore`, a commit would record them as deleted, so a hook refuses commits.
+A call sends tracked files and untracked ones that git does not ignore. `light` takes the other files out of the *index* only,
+and has git ignore them: no file is touched. Until `restore`, a commit would record them as deleted, so a hook refuses commits.
 """
+
 import argparse
 import json
 import lzma
@@ -24,7 +25,7 @@ LIMIT = 64 * 2**20
 MARKS = ("# >>> imagen travel", "# <<< imagen travel")
 KEEP = ("assets/training", ".gitignore", "Cargo.toml")
 CARGO = ".gpu"
-HOOK = "#!/bin/sh\n# imagen travel\necho 'the index is light: run assets/training/gpu/travel.py restore before a commit' >&2\nexit 1\n"
+HOOK = "#!/bin/sh\n# imagen travel\necho 'the index is light: run gpu/travel.py restore before a commit' >&2\nexit 1\n"
 WHEELS = ("resvg_py==0.5.0",)
 BINARIES = ("imagen", "bench_ops", "bench_unet", "bench_cascade")
 TEST_BINARY = "engine"  # tests/Cargo.toml names the integration tests so
@@ -40,7 +41,9 @@ class Repo:
 
     def __init__(self, root):
         self.root = Path(root).resolve()
-        self.own, self.common = (Path(self.git("rev-parse", "--path-format=absolute", f"--git-{k}dir").strip()) for k in ("", "common-"))
+        self.own, self.common = (
+            Path(self.git("rev-parse", "--path-format=absolute", f"--git-{k}dir").strip()) for k in ("", "common-")
+        )
         self.state = self.own / "imagen-travel"
 
     def git(self, *words, text=None):
@@ -142,11 +145,14 @@ def hook_path(repo):
 
 
 def set_hook(repo):
-    """Refuses commits; a hook that is there already is left alone. Hooks are shared by worktrees: this one looks whose commit it is."""
+    """Refuses commits; a hook that is there already is left alone. Hooks are shared by worktrees: this one looks whose commit
+    it is."""
     path = hook_path(repo)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(HOOK.replace("echo", f'[ "$(git rev-parse --path-format=absolute --git-dir)" = "{repo.own}" ] || exit 0\necho', 1))
+        path.write_text(
+            HOOK.replace("echo", f'[ "$(git rev-parse --path-format=absolute --git-dir)" = "{repo.own}" ] || exit 0\necho', 1)
+        )
         path.chmod(0o755)
 
 
@@ -157,6 +163,7 @@ def unset_hook(repo):
 
 
 # ---------------------------------------------------------------- sizes and cargo
+
 
 def bytes_of(path):
     path = Path(path)
@@ -178,7 +185,11 @@ def say_size(repo, carried):
         if not count:
             raise TravelError(f"{name} is not there; run load first or leave it out")
     total = tree + sum(parts.values())
-    print(f"tree {tree / 1e6:.2f} MB" + "".join(f", {k} {v / 1e6:.2f} MB" for k, v in parts.items()) + f": {total / 2**20:.2f} of 64 MiB")
+    print(
+        f"tree {tree / 1e6:.2f} MB"
+        + "".join(f", {k} {v / 1e6:.2f} MB" for k, v in parts.items())
+        + f": {total / 2**20:.2f} of 64 MiB"
+    )
     if total > LIMIT:
         raise TravelError("too much for one call; carry less, in more calls")
 
@@ -203,7 +214,20 @@ def load(repo, data, runs, python):
     if runs is not None:  # training that began elsewhere
         stages = [s for s in ("base", "sr256", "sr1024") if (runs / s).exists()]
         shutil.rmtree(cargo / "pieces", ignore_errors=True)
-        subprocess.run([python, training / "checkpoints.py", "split", "--runs", runs, "--stages", ",".join(stages), "--out", cargo / "pieces"], check=True)
+        subprocess.run(
+            [
+                python,
+                training / "checkpoints.py",
+                "split",
+                "--runs",
+                runs,
+                "--stages",
+                ",".join(stages),
+                "--out",
+                cargo / "pieces",
+            ],
+            check=True,
+        )
     for path in sorted(cargo.iterdir()):
         print(f"{bytes_of(path) / 1e6:8.2f} MB  {path.relative_to(repo.root)}")
 
@@ -213,8 +237,24 @@ def wheels(python, folder):
     if folder.exists() and len(list(folder.glob("*.whl"))) == len(WHEELS):
         return
     platforms = [f"--platform=manylinux{v}_x86_64" for v in ("_2_28", "_2_27", "_2_17", "2014", "1")]
-    subprocess.run([python, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "--python-version=3.12", "--implementation=cp",
-                    *platforms, "-d", folder, *WHEELS], check=True)
+    subprocess.run(
+        [
+            python,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--python-version=3.12",
+            "--implementation=cp",
+            *platforms,
+            "-d",
+            folder,
+            *WHEELS,
+        ],
+        check=True,
+    )
 
 
 def newest(folder, name):
