@@ -50,8 +50,8 @@ class TextEncoder:
     def _layer(self, x, mask, at):
         b, n, c = x.shape
         q, k, v = (
-            self._linear(x, f"{at}.attention.self.{n}").view(b, n, self.heads, -1).transpose(1, 2)
-            for n in ("query", "key", "value")
+            self._linear(x, f"{at}.attention.self.{part}").view(b, n, self.heads, -1).transpose(1, 2)
+            for part in ("query", "key", "value")
         )
         h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :]).transpose(1, 2).reshape(b, n, c)
         x = self._norm(x + self._linear(h, f"{at}.attention.output.dense"), f"{at}.attention.output.LayerNorm")
