@@ -1,13 +1,16 @@
-"""The diffusion of the cascade: schedules, noise, loss weight, thresholding and the DDIM sampler.
+"""The diffusion of the cascade: schedules, noise, loss weights, thresholding and the DDIM sampler.
 
-x_t = alpha x0 + sigma eps with alpha^2 + sigma^2 = 1 and log_snr = ln(alpha^2 / sigma^2). All networks predict x0: with large
-patches v and eps would have to carry the noise through the bottleneck (shared/design/training.md has the comparison).
+x_t = alpha x0 + sigma eps with alpha^2 + sigma^2 = 1 and log_snr = ln(alpha^2 / sigma^2). A network predicts x0, v = alpha eps
+- sigma x0, or eps, as the `prediction` of its card says.
 """
+
 import math
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+PREDICTIONS = ("x0", "v", "eps")
 
 
 class Cosine:
@@ -19,11 +22,16 @@ class Cosine:
     def log_snr(self, t):
         return -2 * torch.log(torch.tan(self.lo + t * (self.hi - self.lo))) + self.shift
 
-    def draw(self, n):
-        return (torch.rand(1) + torch.arange(n) / n) % 1  # stratified over the batch: a steadier loss
+    def time(self, log_snr):
+        """The inverse of `log_snr`."""
+        return (torch.atan(torch.exp(-0.5 * (log_snr - self.shift))) - self.lo) / (self.hi - self.lo)
+
+    def draw(self, n, device="cpu"):
+        """Times of a batch, stratified: a steadier loss."""
+        return (torch.rand(1, device=device) + torch.arange(n, device=device) / n) % 1
 
     def grid(self, steps):
-        """The times of a sampler: steps times, and the one after the last (None: the last step returns x0)."""
+        """The times of a sampler: steps times, and the one after each (None: the last step returns x0)."""
         t = torch.linspace(1, 0, steps + 1)
         return list(t[:-1]), list(t[1:-1]) + [None]
 
@@ -40,10 +48,12 @@ class Linear:
         self.table, self.n = torch.from_numpy(np.log(bar) - np.log1p(-bar)).float(), timesteps
 
     def log_snr(self, t):
+        self.table = self.table.to(t.device)
         return self.table[t.long()]
 
-    def draw(self, n):
-        return ((torch.rand(1) + torch.arange(n) / n) % 1 * self.n).long().clamp(max=self.n - 1)
+    def draw(self, n, device="cpu"):
+        t = (torch.rand(1, device=device) + torch.arange(n, device=device) / n) % 1
+        return (t * self.n).long().clamp(max=self.n - 1)
 
     def grid(self, steps):
         t = [torch.tensor(v) for v in np.linspace(0, self.n - 1, steps).round()[::-1].astype(np.int64)]
@@ -63,9 +73,30 @@ def alpha_sigma(log_snr):
     return torch.sigmoid(log_snr).sqrt()[:, None, None, None], torch.sigmoid(-log_snr).sqrt()[:, None, None, None]
 
 
-def weight(log_snr, limit=5.0):
-    """min(1 + SNR, 5): the v loss written for x0, limited so that nearly clean pictures do not rule."""
-    return (1 + log_snr.exp()).clamp(max=limit)
+def weight(log_snr, prediction="x0", limit=5.0):
+    """Weight of the squared error of what is predicted. x0: min(1 + SNR, limit), the v loss limited so that nearly clean
+    pictures do not rule. v: the same weight of the same x0 error. eps: min-SNR, which is the weight min(SNR, limit) of the x0
+    error: 1 + SNR would grow without bound towards pure noise, where eps is known and x0 is not."""
+    snr = log_snr.exp()
+    if prediction == "x0":
+        return (1 + snr).clamp(max=limit)
+    if prediction == "v":
+        return (limit / (1 + snr)).clamp(max=1.0)
+    return (limit / snr).clamp(max=1.0)
+
+
+def target(prediction, x0, eps, alpha, sigma):
+    """What the network is to say."""
+    if prediction == "x0":
+        return x0
+    return eps if prediction == "eps" else alpha * eps - sigma * x0
+
+
+def to_x0(prediction, x_t, out, alpha, sigma):
+    """x0_hat of what the network said."""
+    if prediction == "x0":
+        return out
+    return (x_t - sigma * out) / alpha if prediction == "eps" else alpha * x_t - sigma * out
 
 
 def enlarge(picture, size):
@@ -79,6 +110,7 @@ def augment(picture, level, noise, sched):
 
 
 def threshold(x0, mode, percentile=0.995, cap=None):
+    """The x0 that the next step starts from: static or dynamic thresholding of the paper, or none."""
     if mode == "none":
         return x0
     if mode == "static":
@@ -88,20 +120,20 @@ def threshold(x0, mode, percentile=0.995, cap=None):
 
 
 @torch.no_grad()
-def ddim(net, sched, noise, cond, null, steps, guidance=1.0, mode="static", percentile=0.995, cap=None, **extra):
+def ddim(net, sched, noise, cond, null, steps, guidance=1.0, mode="static", percentile=0.995, cap=None, prediction="x0", **extra):
     """cond, null: (text, mask). extra: low_res and aug_level of the super-resolution networks."""
     x = noise
     for t, t_next in zip(*sched.grid(steps)):
-        t = t.expand(len(x))
+        t = t.to(x.device).expand(len(x))
         a, s = alpha_sigma(sched.log_snr(t))
         time = sched.network_time(t)
-        x0 = net(x, time, *cond, **extra)
+        out = net(x, time, *cond, **extra).float()
         if guidance != 1.0:
-            free = net(x, time, *null, **extra)
-            x0 = free + guidance * (x0 - free)
-        x0 = threshold(x0, mode, percentile, cap)
+            free = net(x, time, *null, **extra).float()
+            out = free + guidance * (out - free)
+        x0 = threshold(to_x0(prediction, x, out, a, s), mode, percentile, cap)
         if t_next is None:
             return x0.clamp(-1, 1)
         eps = (x - a * x0) / s  # recomputed: it must agree with the thresholded x0
-        a, s = alpha_sigma(sched.log_snr(t_next.expand(len(x))))
+        a, s = alpha_sigma(sched.log_snr(t_next.to(x.device).expand(len(x))))
         x = a * x0 + s * eps

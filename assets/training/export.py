@@ -1,21 +1,30 @@
-"""Writes assets/models/default: card.json, the three stages in f16, the text encoder in f16.
+"""Writes a model folder for the app: card.json, the stages' averages in float16, the text encoder.
 
-    python export.py --runs /work/train_runs --data /work/train_data          # the trained averages (EMA)
-    python export.py --random                                                 # same shapes, random weights, for the engine's authors
+    python export.py --runs RUNS --out FOLDER                # what was trained; a stage without a run stays as the folder has it
+    python export.py --random --out FOLDER                   # the same shapes with random weights, for the engine's authors
+
+A run's `prediction` is written into the card. Without --out it is assets/models/default, the model that ships.
 """
+
 import argparse
+import copy
 import json
+import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 
-import data
+import checkpoints
+from cards import DEFAULT, STAGES, Cards
 from model import build
+from tokens import ENCODER
 
-HERE = Path(__file__).resolve().parent
-OUT = HERE.parent / "models" / "default"
-NAMES = ["base", "sr256", "sr1024"]
+OUT = Path(__file__).resolve().parent.parent / "models" / "default"
+ENCODER_FILES = ("model.safetensors", "tokenizer.json", "config.json")
+
+
+class ExportError(Exception):
+    """One line: what was wrong, what to do."""
 
 
 def random_state(card, seed):
@@ -29,54 +38,88 @@ def random_state(card, seed):
     return net.state_dict()
 
 
-def half(state):
-    return {k: v.detach().half().contiguous() for k, v in state.items()}
+def trained(runs, stage):
+    """(averages, about) of a run, or None."""
+    state = checkpoints.load_state(runs / stage)
+    if state is not None:
+        return state["ema"], state["about"]
+    path = runs / stage / checkpoints.WEIGHTS
+    if not path.exists():
+        return None
+    ema, _, about = checkpoints.load_weights(path)
+    return ema, about
 
 
-def save(state, path):
-    save_file(half(state), path, metadata={"format": "pt"})
-    path.chmod(0o644)  # safetensors writes for the owner alone
+def write_weights(state, path):
+    from safetensors.torch import save
+
+    data = save(checkpoints.half(state), metadata={"format": "pt"})
+    checkpoints.write_atomically(path, lambda p: p.write_bytes(data))
+    path.chmod(0o644)
 
 
-def write_text_encoder(source, out):
-    """BERT in f16 with its own tensor names; the tokenizer truncates at 64 tokens and never pads."""
+def write_stage(stage, name, found, out):
+    """The weights of one stage, checked against its card."""
+    weights, about = found
+    stage["prediction"] = about.get("prediction", stage["prediction"])
+    try:
+        build(stage["unet"]).load_state_dict(weights)
+    except RuntimeError as e:
+        raise ExportError(
+            f"the run of {name} is of another network than the card; export with the --cards that it was trained with"
+        ) from e
+    write_weights(weights, out / stage["weights"])
+
+
+def write_encoder(source, out):
+    folder = out / "text_encoder"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ENCODER_FILES:
+        if not (folder / name).exists():
+            shutil.copyfile(source / name, folder / name)
+
+
+def add_words(card, data):
+    """What the model was trained on, for people and for the evaluation."""
+    path = data / "pack" / "index.json"
+    if path.exists():
+        index = json.loads(path.read_text())
+        card["concepts"], card["backgrounds"] = [c["name"] for c in index["concepts"]], list(index["backgrounds"])
+
+
+def export(runs, out, cards, data=None, random=False, encoder=ENCODER):
+    """-> names of the stages that were written."""
+    card, written = copy.deepcopy(cards.card), []
     out.mkdir(parents=True, exist_ok=True)
-    state = {k: v for k, v in load_file(source / "model.safetensors").items() if v.is_floating_point()}
-    save(state, out / "model.safetensors")
-    tok = json.loads((source / "tokenizer.json").read_text())
-    tok["padding"] = None
-    tok["truncation"] = {"direction": "Right", "max_length": 64, "strategy": "LongestFirst", "stride": 0}
-    (out / "tokenizer.json").write_text(json.dumps(tok, ensure_ascii=False))
-    (out / "config.json").write_text((source / "config.json").read_text())
+    for i, (name, stage) in enumerate(zip(STAGES, card["stages"])):
+        found = (random_state(stage["unet"], i), {}) if random else trained(runs, name)
+        if found is None:
+            if not (out / stage["weights"]).exists():
+                raise ExportError(f"{runs / name} has no weights and {out} has no {stage['weights']}; train {name} first")
+            continue
+        write_stage(stage, name, found, out)
+        written.append(name)
+    if data is not None:
+        add_words(card, data)
+    write_encoder(encoder, out)
+    checkpoints.write_atomically(out / "card.json", lambda p: p.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n"))
+    return written
 
 
 def main():
-    ap = argparse.ArgumentParser()
-    ap.add_argument("--runs", type=Path, default=Path("/work/train_runs"))
-    ap.add_argument("--data", type=Path, default=Path("/work/train_data"))
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--runs", type=Path, default=Path("/work/runs4"))
+    ap.add_argument("--data", type=Path, default=Path("/work/data4"))
     ap.add_argument("--out", type=Path, default=OUT)
+    ap.add_argument("--cards", type=Path, default=DEFAULT)
     ap.add_argument("--random", action="store_true")
-    ap.add_argument("--stages", default=",".join(NAMES))
     a = ap.parse_args()
-    card = json.loads((HERE / "stages.json").read_text())
-    card["concepts"] = [c["name"] for c in data.concepts()]
-    card["backgrounds"] = list(data.COLOURS)
-    a.out.mkdir(parents=True, exist_ok=True)
-    for i, (name, stage) in enumerate(zip(NAMES, card["stages"])):
-        if name not in a.stages.split(","):
-            continue
-        if a.random:
-            state = random_state(stage["unet"], i)
-        else:
-            state = torch.load(a.runs / name / "checkpoint.pt", weights_only=False)["ema"]
-        build(stage["unet"]).load_state_dict(state)  # refuses wrong names and shapes
-        save(state, a.out / stage["weights"])
-    if not (a.out / "text_encoder" / "model.safetensors").exists():
-        write_text_encoder(a.data / data.MINILM, a.out / "text_encoder")
-    (a.out / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
-    for f in sorted(a.out.rglob("*")):
-        if f.is_file():
-            print(f"{f.stat().st_size / 1e6:8.2f} MB  {f.relative_to(a.out)}")
+    try:
+        print("written:", *export(a.runs, a.out, Cards(a.cards), a.data, a.random))
+    except (ExportError, checkpoints.CheckpointError) as e:
+        raise SystemExit(f"export.py: {e}") from e
+    for f in sorted(f for f in a.out.rglob("*") if f.is_file()):
+        print(f"{f.stat().st_size / 1e6:8.2f} MB  {f.relative_to(a.out)}")
 
 
 if __name__ == "__main__":

@@ -334,3 +334,36 @@ class EfficientUnet(nn.Module):
 
 def build(card):
     return {"base": BaseUnet, "efficient": EfficientUnet}[card["kind"]](card)
+
+
+def count(card, size=None, tokens=24):
+    """-> (parameters, floating-point operations of one forward pass of one picture; a multiply-add counts as two)."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    n = size or card["image_size"]
+    with torch.device("meta"):
+        net = build(card)
+        inputs = {"x": torch.empty(1, 3, n, n), "time": torch.empty(1), "text": torch.empty(1, tokens, card["text_dim"]),
+                  "mask": torch.empty(1, tokens, dtype=torch.bool)}
+        if card["low_res"]:
+            inputs |= {"low_res": torch.empty(1, 3, n, n), "aug_level": torch.empty(1)}
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            net(**inputs)
+    return sum(p.numel() for p in net.parameters()), counter.get_total_flops()
+
+
+def main():
+    """Prints what each stage of stages.json costs."""
+    from cards import Cards
+
+    cards = Cards()
+    print("| stage | parameters | GFLOP a forward pass | as it is trained |\n| --- | --- | --- | --- |")
+    for name, stage in cards.stages.items():
+        crop = cards.training[name].get("crop", stage["size"])
+        parameters, flops = count(stage["unet"])
+        cropped = count(stage["unet"], crop)[1]
+        print(f"| {name} | {parameters / 1e6:.2f} M | {flops / 1e9:.2f} | {cropped / 1e9:.2f} at {crop} pixels |")
+
+
+if __name__ == "__main__":
+    main()
