@@ -21,7 +21,7 @@ def sources():
     return json.loads(TABLE.read_text())["sources"]
 
 
-# What the first default model was made from, under the names that its scripts use (data.py, dry_run.py).
+# What the first default model was made from, under the names that its scripts use (icons64/).
 SOURCES = [(s["file"], s["spec"], s["sha256"]) for s in sources() if "alias" in s]
 
 

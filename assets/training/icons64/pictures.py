@@ -59,7 +59,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("metrics", "sheet"))
     parser.add_argument("out", type=Path)
-    parser.add_argument("--imagen", default=str(HERE.parents[1] / "target" / "release" / "imagen"))
+    parser.add_argument("--imagen", default=str(HERE.parents[2] / "target" / "release" / "imagen"))
     args = parser.parse_args()
     {"metrics": metrics, "sheet": sheet}[args.what](args.imagen, args.out)
 
