@@ -90,12 +90,12 @@ def surface(material, cache):
     return bsdf if opacity is None else {"type": "mask", "opacity": opacity, "bsdf": bsdf}
 
 
-def shapes(model, place, cache, hidden=False, tint=None):
-    """Mitsuba shapes of a model by name; `hidden` from the camera, `tint` multiplies nothing yet but names the copies."""
+def shapes(model, place, cache, hidden=False, name="thing"):
+    """Mitsuba shapes of a model; `hidden` from the camera, named so that several models can share a scene."""
     found = {}
     for index, part in enumerate(model.parts):
         shape = {"type": "ply", "filename": part.ply, "to_world": place, "bsdf": surface(part.material, cache)}
-        found[f"{tint or 'thing'}{index}"] = shape | ({"emitter": NOTHING} if hidden else {})
+        found[f"{name}{index}"] = shape | ({"emitter": NOTHING} if hidden else {})
     return found
 
 
@@ -128,3 +128,10 @@ def denoise(picture, albedo, normal):
 
     guides = [np.ascontiguousarray(np.nan_to_num(g), dtype=np.float32) for g in (np.clip(albedo, 0, 1), np.clip(normal, -1, 1))]
     return pyoidn.denoise(np.ascontiguousarray(np.nan_to_num(picture), dtype=np.float32), *guides, hdr=True)
+
+
+def denoise_plain(picture):
+    """OIDN without guides: for a pass whose surfaces the guides would not show."""
+    import pyoidn
+
+    return pyoidn.denoise(np.ascontiguousarray(np.nan_to_num(picture), dtype=np.float32), hdr=True)

@@ -1,0 +1,263 @@
+"""Path-traced layers for compositions: every thing as an RGBA sprite and the shade it throws on the floor under it.
+
+    python render.py fetch  [--data DIR]                 # the models (Debian) and the lights (npm), hash-checked
+    python render.py sprites [--data DIR] [--limit N]     # resumable: renders what is missing, most useful first
+    python render.py index  [--data DIR]                  # DIR/pack/renders.json from what has been rendered
+    python render.py --dry-run                            # one built mesh, 32 pixels, seconds
+
+README.md beside this file tells what the layers hold, how they were made and what is approximated.
+"""
+
+import argparse
+import hashlib
+import json
+import pathlib
+import re
+import tempfile
+import time
+import zlib
+
+import numpy as np
+from PIL import Image
+
+import meshes
+import tracing
+
+HERE = pathlib.Path(__file__).parent
+SIDE, SHADE_SIDE = 256, 64
+BOX = 0.62  # the longest side of a thing on its canvas
+BASE = 0.5 + BOX / 2  # canvas height (from the top) of the lowest visible point
+SAMPLES, DEPTH = 9, 5
+SHADE_SAMPLES, SHADE_DEPTH, CLEAR = 25, 4, 0.985  # shade above CLEAR is noise: no shade
+EXPOSURE = 1.15  # linear value of a white thing lit as the floor is, in both lights
+LIGHTS = {"studio": ("workshop", 55.0), "sun": ("sky", 55.0)}
+MARGIN = 6
+
+
+def catalogue(data, library):
+    """The library's own list: id -> its properties."""
+    text = (data / "renders_src" / "lib" / library / "PluginFurnitureCatalog.properties").read_text(encoding="latin1")
+    rows = {}
+    for number, key, value in ((m[2], m[1], m[3]) for m in re.finditer(r"^(\w+)#(\d+)=(.*)$", text, re.M)):
+        rows.setdefault(number, {})[key] = value.strip()
+    return {row["id"].split("#")[-1]: row for row in rows.values()}
+
+
+class Source:
+    """Models and lights of a data folder, loaded when asked for."""
+
+    def __init__(self, data):
+        self.data, self.lists, self.lights = data, {}, {}
+
+    def model(self, entry):
+        library = entry["library"]
+        rows = self.lists.setdefault(library, None) or catalogue(self.data, library)
+        self.lists[library] = rows
+        row = rows[entry["id"]]
+        rotation = row.get("modelRotation", "").split()
+        size = [float(row[k]) for k in ("width", "height", "depth")]
+        folder = self.data / "renders_src"
+        cache = folder / "cache" / library / entry["id"]
+        return meshes.load(folder / "lib" / library / row["model"].lstrip("/"), rotation, size, cache), cache
+
+    def light(self, name):
+        if name not in self.lights:
+            picture, azimuth = LIGHTS[name]
+            self.lights[name] = tracing.Light.load(name, self.data / "renders_src" / "hdri" / f"{picture}.exr", azimuth)
+        return self.lights[name]
+
+
+def turned(yaw, stand):
+    """The rotation of a thing: flat things are stood up on their lower edge, then turned about the vertical."""
+    a, b = np.radians(yaw), np.radians(90.0 if stand else 0.0)
+    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    return about_y @ about_x
+
+
+def project(points):
+    """Canvas coordinates in [0, 1] from the top left of points in the world."""
+    eye = np.array([0.0, tracing.DISTANCE * np.sin(tracing.PITCH), tracing.DISTANCE * np.cos(tracing.PITCH)])
+    up = np.array([0.0, np.cos(tracing.PITCH), -np.sin(tracing.PITCH)])
+    away = points - eye
+    depth = away @ (-eye / tracing.DISTANCE)
+    spread = 2.0 * np.tan(np.radians(tracing.FIELD_OF_VIEW) / 2) * depth
+    return np.stack([0.5 + away[:, 0] / spread, 0.5 - away @ up / spread], 1)
+
+
+def fit(points, rotation, box=BOX, base=BASE, centre=0.5):
+    """(scale, offset) that put turned points on the floor, centred, the longest side of their box `box`, their lowest point at `base`."""
+    points = points @ rotation.T
+    points = points - [(points[:, 0].min() + points[:, 0].max()) / 2, points[:, 1].min(), (points[:, 2].min() + points[:, 2].max()) / 2]
+    view = 2.0 * tracing.DISTANCE * np.tan(np.radians(tracing.FIELD_OF_VIEW) / 2)
+    scale, offset = box * view / max(np.ptp(points, axis=0).max(), 1e-9), np.array([0.0, 0.0, 0.0])
+    for _ in range(12):
+        low, high = (f(project(points * scale + offset), axis=0) for f in (np.min, np.max))
+        scale *= box / max(high - low)
+        offset += [(centre - (low[0] + high[0]) / 2) * view, 0.0, (base - high[1]) * view / np.sin(tracing.PITCH) * 0.8]
+    return scale, offset
+
+
+def placement(points, rotation, scale, offset):
+    """The transform that `fit` found, for mitsuba."""
+    turned_points = points @ rotation.T
+    low, high = turned_points.min(0), turned_points.max(0)
+    middle = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation * scale
+    matrix[:3, 3] = offset - middle * scale
+    return tracing.mi.ScalarTransform4f(matrix), project(turned_points * scale + matrix[:3, 3])
+
+
+def window(box, side):
+    """The pixels (left, top, right, bottom) that a thing may touch."""
+    low = np.maximum(np.floor(box.min(0) * side).astype(int) - MARGIN, 0)
+    high = np.minimum(np.ceil(box.max(0) * side).astype(int) + MARGIN, side)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def straight(colour, alpha):
+    """Unpremultiplied display colour; where little is seen the colour of fuller neighbours is taken, so that edges keep no fringe."""
+    plain = colour / np.maximum(alpha, 1e-3)
+    weight = np.clip((alpha - 0.25) / 0.5, 0, 1)
+    spread, total = plain * weight, weight
+    for _ in range(4):
+        spread, total = blur(spread), blur(total)
+    near = spread / np.maximum(total, 1e-6)
+    known = np.clip(total * 1e3, 0, 1) * (1 - weight)
+    mean = (plain * weight).sum((0, 1)) / max(weight.sum(), 1e-6)
+    filled = np.where(total > 1e-4, plain * (1 - known) + near * known, mean)
+    return tracing.display(filled)
+
+
+def blur(picture):
+    """A 3x3 mean."""
+    wide = np.pad(picture, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    return sum(wide[y : y + picture.shape[0], x : x + picture.shape[1]] for y in range(3) for x in range(3)) / 9
+
+
+def colour_pass(parts, light, part, side, samples, seed):
+    """RGBA in [0, 1] of a thing on a floor that the camera does not see."""
+    left, top, right, bottom = part
+    sensor = tracing.camera(side, samples)
+    sensor["film"] |= {"crop_offset_x": left, "crop_offset_y": top, "crop_width": right - left, "crop_height": bottom - top}
+    got = tracing.trace({**parts, "floor": tracing.floor(hidden=True)}, light, sensor, DEPTH, seed)
+    alpha = np.clip(np.nan_to_num(got[..., 3:4]), 0, 1)
+    colour = tracing.denoise(got[..., :3], got[..., 4:7], got[..., 7:10]) * EXPOSURE
+    if any(shape["bsdf"]["type"] == "mask" for shape in parts.values()):
+        alpha = np.clip(tracing.denoise(np.repeat(alpha, 3, -1), got[..., 4:7], got[..., 7:10]).mean(-1, keepdims=True), 0, 1)
+    out = np.zeros((side, side, 4), np.float32)
+    out[top:bottom, left:right] = np.concatenate([straight(np.maximum(colour, 0), alpha), alpha], -1)
+    return out
+
+
+def shade_pass(parts, light, side, samples, seed):
+    """What the light of the floor is multiplied with, in [0, 1], fading to 1 at the canvas border."""
+    got = tracing.trace({**parts, "floor": tracing.floor()}, light, tracing.camera(side, samples, "rgb"), SHADE_DEPTH, seed)
+    shade = tracing.denoise_plain(got[..., :3]).mean(-1) / (tracing.WHITE * CLEAR)
+    at = (np.arange(side) + 0.5) / side
+    fade = np.clip(np.minimum(at, 1 - at) / 0.12, 0, 1)
+    return 1.0 - (1.0 - np.clip(shade, 0, 1)) * np.minimum(fade[:, None], fade[None])
+
+
+def save(folder, name, sprite, shade):
+    """Both layers as WebP; the sprite last, since its presence says that both are there."""
+    shade = Image.fromarray(np.round(shade * 255).astype(np.uint8))
+    shade.save(folder / f"{name}.shade.webp", quality=92, method=4)
+    picture = Image.fromarray(np.round(np.clip(sprite, 0, 1) * 255).astype(np.uint8), "RGBA")
+    picture.save(folder / f"{name}.webp", quality=88, alpha_quality=100, method=4)
+
+
+def render_view(source, view, folder):
+    """Renders one planned view; returns the seconds it took."""
+    begin = time.time()
+    entry = view["entry"]
+    model, cache = source.model(entry)
+    rotation = turned(view["yaw"], entry.get("stand", False))
+    scale, offset = fit(model.points, rotation)
+    place, box = placement(model.points, rotation, scale, offset)
+    light = source.light(view["light"])
+    seed = zlib.crc32(view["name"].encode()) % 10000
+    sprite = colour_pass(tracing.shapes(model, place, cache), light, window(box, SIDE), SIDE, SAMPLES, seed)
+    shade = shade_pass(tracing.shapes(model, place, cache, hidden=True), light, SHADE_SIDE, SHADE_SAMPLES, seed)
+    save(folder, view["name"], sprite, shade)
+    return time.time() - begin
+
+
+# ---------------------------------------------------------------- planning
+
+
+def listed():
+    """models.json: the chosen models and their concepts."""
+    said = json.loads((HERE / "models.json").read_text())
+    return said["models"], {c["name"]: c for c in said["concepts"]}
+
+
+def number(entry):
+    """A number that stays with a model whatever else is listed."""
+    return zlib.crc32(f"{entry['library']}/{entry['id']}".encode())
+
+
+def view_of(entry, light, turn):
+    """The `turn`-th view of a model: yaws differ in side and a little in size."""
+    seed = number(entry)
+    side = (1 if seed % 2 else -1) * (1 if turn % 2 == 0 else -1)
+    spread = (seed // 2 + 7 * turn) % 13 - 6
+    least = entry.get("yaw", 34)
+    yaw = side * (least + spread if turn < 2 else max(least - 18, 12) + spread)
+    return {"entry": entry, "light": light, "yaw": yaw, "name": f"{seed % 10**6:06d}{'abcd'[turn]}"}
+
+
+def by_turns(entries):
+    """The entries so that every concept has its first before any has its second."""
+    rank, seen = [], {}
+    for entry in entries:
+        seen[entry["concept"]] = seen.get(entry["concept"], -1) + 1
+        rank.append(seen[entry["concept"]])
+    return [e for _, _, e in sorted(zip(rank, range(len(entries)), entries))]
+
+
+def plan():
+    """All views, most useful first: each model once, then under the other light from the other side, then rare concepts again."""
+    entries, _ = listed()
+    count = {}
+    for entry in entries:
+        count[entry["concept"]] = count.get(entry["concept"], 0) + 1
+    entries = by_turns(entries)
+    rare = [e for e in entries if count[e["concept"]] <= 2]
+    lights = list(LIGHTS)
+    views = [view_of(e, lights[0], 0) for e in entries] + [view_of(e, lights[1], 1) for e in entries]
+    return views + [view_of(e, lights[(number(e) // 7) % 2], 2) for e in rare]
+
+
+def render_all(data, limit):
+    """Renders missing views in order."""
+    folder = data / "pack" / "renders"
+    folder.mkdir(parents=True, exist_ok=True)
+    source, done, begin = Source(data), 0, time.time()
+    for view in plan():
+        if done == limit:
+            break
+        if (folder / f"{view['name']}.webp").exists():
+            continue
+        try:
+            seconds = render_view(source, view, folder)
+        except (OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
+            print(f"{view['entry']['library']}/{view['entry']['id']}: {error}", flush=True)
+            continue
+        done += 1
+        print(f"{done} {view['name']} {view['entry']['concept']} {view['light']} {view['yaw']} {seconds:.1f} s", flush=True)
+    print(f"{done} views in {time.time() - begin:.0f} s")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=["fetch", "sprites", "index"], default="sprites")
+    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("/work/data4"))
+    parser.add_argument("--limit", type=int, default=-1, help="stop after so many views")
+    asked = parser.parse_args()
+    render_all(asked.data, asked.limit)
+
+
+if __name__ == "__main__":
+    main()
