@@ -1,25 +1,35 @@
 """Path-traced layers for compositions: every thing as an RGBA sprite and the shade it throws on the floor under it.
 
-    python render.py fetch  [--data DIR]                 # the models (Debian) and the lights (npm), hash-checked
-    python render.py sprites [--data DIR] [--limit N]     # resumable: renders what is missing, most useful first
-    python render.py index  [--data DIR]                  # DIR/pack/renders.json from what has been rendered
-    python render.py --dry-run                            # one built mesh, 32 pixels, seconds
+    python ../fetch.py --data DIR --only sweethome3d-furniture pmndrs-assets   # models and lights, hash-checked
+    python render.py unpack  [--data DIR]             # DIR/renders_src from what was fetched
+    python render.py sprites [--data DIR] [--limit N] # resumable: renders what is missing, most useful first
+    python render.py index   [--data DIR]             # DIR/pack/renders.json from what has been rendered
+    python render.py --dry-run                        # one built mesh, 32 pixels, seconds; skipped where mitsuba is not installed
 
 README.md beside this file tells what the layers hold, how they were made and what is approximated.
 """
 
 import argparse
-import hashlib
+import base64
+import importlib.util
 import json
 import pathlib
 import re
+import sys
 import tempfile
 import time
+import zipfile
 import zlib
 
 import numpy as np
 from PIL import Image
 
+MISSING = [name for name in ("mitsuba", "pyoidn") if importlib.util.find_spec(name) is None]
+if MISSING:
+    print(f"{' and '.join(MISSING)} not installed; pip install mitsuba==3.9.1 pyoidn==2.5.1.0")
+    raise SystemExit(0 if "--dry-run" in sys.argv else 1)
+
+import index
 import meshes
 import tracing
 
@@ -31,7 +41,8 @@ SAMPLES, DEPTH = 9, 5
 SHADE_SAMPLES, SHADE_DEPTH, CLEAR = 25, 4, 0.985  # shade above CLEAR is noise: no shade
 EXPOSURE = 1.15  # linear value of a white thing lit as the floor is, in both lights
 LIGHTS = {"studio": ("workshop", 55.0), "sun": ("sky", 55.0)}
-MARGIN = 6
+MARGIN = 6  # pixels around a thing that are traced as well
+SECOND = 6
 
 
 def catalogue(data, library):
@@ -41,6 +52,23 @@ def catalogue(data, library):
     for number, key, value in ((m[2], m[1], m[3]) for m in re.finditer(r"^(\w+)#(\d+)=(.*)$", text, re.M)):
         rows.setdefault(number, {})[key] = value.strip()
     return {row["id"].split("#")[-1]: row for row in rows.values()}
+
+
+def unpack(data):
+    """Opens the fetched libraries and lights into DIR/renders_src."""
+    furniture = data / "src" / "sweethome3d-furniture" / "usr" / "share" / "sweethome3d" / "furniture"
+    pictures = data / "src" / "pmndrs-assets" / "package" / "hdri"
+    for path in (furniture, pictures):
+        if not path.is_dir():
+            raise SystemExit(f"{path}: not there; run fetch.py --only sweethome3d-furniture pmndrs-assets first")
+    for library in sorted({entry["library"] for entry in listed()[0]}):
+        with zipfile.ZipFile(furniture / f"{library}.sh3f") as packed:
+            packed.extractall(data / "renders_src" / "lib" / library)
+    folder = data / "renders_src" / "hdri"
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture, _ in LIGHTS.values():
+        text = (pictures / f"{picture}.exr.js").read_text()
+        (folder / f"{picture}.exr").write_bytes(base64.b64decode(re.search(r"base64,([A-Za-z0-9+/=]+)", text)[1]))
 
 
 class Source:
@@ -218,16 +246,20 @@ def by_turns(entries):
 
 
 def plan():
-    """All views, most useful first: each model once, then under the other light from the other side, then rare concepts again."""
+    """All views, most useful first: each model once; then, under the other light and from the other side, up to SECOND models of every
+    concept; then concepts with few models a third time; then the rest."""
     entries, _ = listed()
     count = {}
     for entry in entries:
         count[entry["concept"]] = count.get(entry["concept"], 0) + 1
     entries = by_turns(entries)
-    rare = [e for e in entries if count[e["concept"]] <= 2]
-    lights = list(LIGHTS)
-    views = [view_of(e, lights[0], 0) for e in entries] + [view_of(e, lights[1], 1) for e in entries]
-    return views + [view_of(e, lights[(number(e) // 7) % 2], 2) for e in rare]
+    lights, place, second = list(LIGHTS), {}, []
+    for entry in entries:
+        place[entry["concept"]] = place.get(entry["concept"], -1) + 1
+        second.append(place[entry["concept"]] < SECOND)
+    views = [view_of(e, lights[0], 0) for e in entries] + [view_of(e, lights[1], 1) for e, early in zip(entries, second) if early]
+    views += [view_of(e, lights[number(e) // 7 % 2], 2) for e in entries if count[e["concept"]] <= 2]
+    return views + [view_of(e, lights[1], 1) for e, early in zip(entries, second) if not early]
 
 
 def render_all(data, limit):
@@ -250,13 +282,45 @@ def render_all(data, limit):
     print(f"{done} views in {time.time() - begin:.0f} s")
 
 
+def dry_run():
+    """Both passes, files and index row of a built cube under a built sky: every path of the renderer at toy size."""
+    begin = time.time()
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
+    quads = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+    points = corners[np.array([[q[0], q[i], q[i + 1]] for q in quads for i in (1, 2)])]
+    sky = np.full((16, 32, 3), 0.2) + np.linspace(1, 0, 16)[:, None, None]
+    sky[4, 8] = 200.0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        meshes.write_ply(folder / "0.ply", points, meshes.creased_normals(points, np.ones(12, bool)), np.zeros((12, 3, 2)))
+        model = meshes.Model([meshes.Part(str(folder / "0.ply"), meshes.Material((0.9, 0.1, 0.1)))], corners)
+        place, box = placement(corners, turned(30, False), *fit(corners, turned(30, False)))
+        light = tracing.Light.of("dry", sky, 50.0)
+        sprite = colour_pass(tracing.shapes(model, place, folder), light, window(box, 32), 32, 2, 0)
+        shade = shade_pass(tracing.shapes(model, place, folder, hidden=True), light, 32, 2, 0)
+        save(folder, "cube", sprite, shade)
+        view = {"entry": {"library": "dry", "id": "cube", "concept": "cube"}, "light": "dry", "yaw": 30, "name": "cube"}
+        row = index.row_of(view, {"recolour": True, "group": "toy"}, folder)
+    if row["colour"] != "red" or not 0.1 < sprite[..., 3].mean() < 0.6 or shade.min() > 0.9:
+        raise SystemExit(f"dry run: colour {row['colour']}, alpha {sprite[..., 3].mean():.2f}, darkest shade {shade.min():.2f}: a pass is broken")
+    print(f"dry run: a red cube and its shadow in {time.time() - begin:.1f} s")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["fetch", "sprites", "index"], default="sprites")
+    parser.add_argument("what", nargs="?", choices=["unpack", "sprites", "index"], default="sprites")
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("/work/data4"))
     parser.add_argument("--limit", type=int, default=-1, help="stop after so many views")
+    parser.add_argument("--dry-run", action="store_true", help="a built cube at 32 pixels, nothing is kept")
     asked = parser.parse_args()
-    render_all(asked.data, asked.limit)
+    if asked.dry_run:
+        dry_run()
+    elif asked.what == "unpack":
+        unpack(asked.data)
+    elif asked.what == "index":
+        index.write(asked.data, plan(), listed()[1], LIGHTS, BASE)
+    else:
+        render_all(asked.data, asked.limit)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ alone: the floor lights the thing and takes its shadow, yet the camera looks thr
 """
 
 import dataclasses
-import pathlib
 
 import mitsuba as mi
 import numpy as np
+import pyoidn
+
+import meshes
 
 mi.set_variant("scalar_rgb")
 mi.set_log_level(mi.LogLevel.Error)
@@ -40,7 +42,7 @@ def rgb(values):
 
 @dataclasses.dataclass
 class Light:
-    """An HDRI turned so that its main light comes from a chosen side, and white on a floor: one unit of radiance from a white floor."""
+    """An HDRI turned so that its main light comes from a chosen side, and balanced: a floor of reflectance 1 has radiance 1, without tint."""
 
     name: str
     emitter: object
@@ -48,7 +50,11 @@ class Light:
     @staticmethod
     def load(name, path, azimuth):
         """`azimuth`: where the main light stands, in degrees from the camera's side, positive to its left."""
-        picture = np.array(mi.Bitmap(str(path)).convert(mi.Bitmap.PixelFormat.RGB, mi.Struct.Type.Float32, False))
+        return Light.of(name, np.array(mi.Bitmap(str(path)).convert(mi.Bitmap.PixelFormat.RGB, mi.Struct.Type.Float32, False)), azimuth)
+
+    @staticmethod
+    def of(name, picture, azimuth):
+        """The same from an array [height, 2 height, 3] of radiances."""
         picture = np.maximum(picture, 0.0)  # the packaged files were shrunk with a filter that rings below zero
         height, width = picture.shape[:2]
         theta = (np.arange(height) + 0.5)[:, None] / height * np.pi
@@ -65,9 +71,7 @@ class Light:
 
 def opacity_of(material, cache):
     """The texture's own opacity, the material's, or none; glass keeps enough to be seen."""
-    from meshes import texture_opacity
-
-    mask = texture_opacity(material.texture, cache) if material.texture else None
+    mask = meshes.texture_opacity(material.texture, cache) if material.texture else None
     if mask:
         return {"type": "bitmap", "filename": mask, "raw": True}
     return max(material.opacity, 0.25) if material.opacity < 0.99 else None
@@ -75,14 +79,12 @@ def opacity_of(material, cache):
 
 def surface(material, cache):
     """Mitsuba's BSDF of an MTL material."""
-    from meshes import texture_colour
-
     specular = material.specular if material.shiny else 0.0
     grey = max(material.diffuse) - min(material.diffuse) < 0.06
     metal = 0.75 if specular > 0.7 and grey and 0.2 < material.diffuse[0] < 0.75 and not material.texture else 0.0
     base = rgb(np.clip(linear(np.clip(material.diffuse, 0, 1)), 0.012, 0.85))
     if material.texture:
-        base = {"type": "bitmap", "filename": texture_colour(material.texture, cache)}
+        base = {"type": "bitmap", "filename": meshes.texture_colour(material.texture, cache)}
     rough = float(np.clip((2.0 / (material.shininess + 2.0)) ** 0.25, 0.2, 1.0))
     bsdf = {"type": "principled", "base_color": base, "roughness": rough, "specular": min(0.5, specular), "metallic": metal}
     bsdf = {"type": "twosided", "bsdf": bsdf}
@@ -124,14 +126,10 @@ def trace(shapes_by_name, light, sensor, depth, seed):
 
 def denoise(picture, albedo, normal):
     """OIDN over linear colour."""
-    import pyoidn
-
     guides = [np.ascontiguousarray(np.nan_to_num(g), dtype=np.float32) for g in (np.clip(albedo, 0, 1), np.clip(normal, -1, 1))]
     return pyoidn.denoise(np.ascontiguousarray(np.nan_to_num(picture), dtype=np.float32), *guides, hdr=True)
 
 
 def denoise_plain(picture):
     """OIDN without guides: for a pass whose surfaces the guides would not show."""
-    import pyoidn
-
     return pyoidn.denoise(np.ascontiguousarray(np.nan_to_num(picture), dtype=np.float32), hdr=True)
