@@ -11,7 +11,7 @@ import shlex
 import zlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops, ImageFilter
 
 CREASE = np.cos(np.radians(60.0))
 
@@ -173,11 +173,22 @@ def texture_opacity(path, cache):
 
 
 def texture_colour(path, cache):
-    """A texture as an RGB PNG, since palettes and odd JPEGs trip other readers."""
-    out = cache / f"colour{zlib.crc32(path.encode()):08x}.png"
+    """A texture as an RGB PNG, since palettes and odd JPEGs trip other readers; what is transparent takes the colour of its surroundings."""
+    out = cache / f"rgb{zlib.crc32(path.encode()):08x}.png"
     if not out.exists():
-        Image.open(path).convert("RGBA").convert("RGB").save(out)
+        picture = Image.open(path).convert("RGBA")
+        if picture.getextrema()[3][0] < 250:
+            for radius in (1, 2, 4, 8, 16):
+                around = picture.convert("RGBa").filter(ImageFilter.GaussianBlur(radius)).convert("RGBA")
+                filled = Image.composite(picture, around, picture.getchannel("A").point(lambda a: 255 if a > 127 else 0))
+                picture = Image.merge("RGBA", (*filled.split()[:3], ImageChops.lighter(picture.getchannel("A"), around.getchannel("A").point(solid))))
+        picture.convert("RGB").save(out)
     return str(out)
+
+
+def solid(alpha):
+    """Full opacity as soon as a neighbour lends any."""
+    return 255 if alpha > 8 else 0
 
 
 def load(obj, rotation, size, cache):

@@ -164,19 +164,29 @@ def blur(picture):
     return sum(wide[y : y + picture.shape[0], x : x + picture.shape[1]] for y in range(3) for x in range(3)) / 9
 
 
-def colour_pass(parts, light, part, side, samples, seed):
+def colour_pass(parts, light, part, side, samples, seed, shade):
     """RGBA in [0, 1] of a thing on a floor that the camera does not see."""
     left, top, right, bottom = part
     sensor = tracing.camera(side, samples)
     sensor["film"] |= {"crop_offset_x": left, "crop_offset_y": top, "crop_width": right - left, "crop_height": bottom - top}
     got = tracing.trace({**parts, "floor": tracing.floor(hidden=True)}, light, sensor, DEPTH, seed)
     alpha = np.clip(np.nan_to_num(got[..., 3:4]), 0, 1)
-    colour = tracing.denoise(got[..., :3], got[..., 4:7], got[..., 7:10]) * EXPOSURE
+    guides = got[..., 4:7], got[..., 7:10]
+    colour = tracing.denoise(got[..., :3], *guides)
     if any(shape["bsdf"]["type"] == "mask" for shape in parts.values()):
-        alpha = np.clip(tracing.denoise(np.repeat(alpha, 3, -1), got[..., 4:7], got[..., 7:10]).mean(-1, keepdims=True), 0, 1)
+        through = Image.fromarray(shade.astype(np.float32)).resize((side, side), Image.BILINEAR)
+        floor = np.asarray(through)[top:bottom, left:right, None] * tracing.WHITE
+        alpha, colour = without_floor(parts, sensor, seed, alpha, colour, guides, floor)
     out = np.zeros((side, side, 4), np.float32)
-    out[top:bottom, left:right] = np.concatenate([straight(np.maximum(colour, 0), alpha), alpha], -1)
+    out[top:bottom, left:right] = np.concatenate([straight(np.maximum(colour, 0) * EXPOSURE, alpha), alpha], -1)
     return out
+
+
+def without_floor(parts, sensor, seed, alpha, colour, guides, floor):
+    """Alpha and colour of a thing with see-through parts: behind those the floor shows although it is hidden, so its light is taken off."""
+    true = np.clip(tracing.trace(parts, None, sensor, 8, seed)[..., 3:4], 0, 1)
+    true, seen = (tracing.denoise(np.repeat(np.clip(a, 0, 1), 3, -1), *guides).mean(-1, keepdims=True) for a in (true, alpha - true))
+    return np.clip(true, 0, 1), colour - np.clip(seen, 0, 1) * floor
 
 
 def shade_pass(parts, light, side, samples, seed):
@@ -193,7 +203,7 @@ def save(folder, name, sprite, shade):
     shade = Image.fromarray(np.round(shade * 255).astype(np.uint8))
     shade.save(folder / f"{name}.shade.webp", quality=92, method=4)
     picture = Image.fromarray(np.round(np.clip(sprite, 0, 1) * 255).astype(np.uint8), "RGBA")
-    picture.save(folder / f"{name}.webp", quality=88, alpha_quality=100, method=4)
+    picture.save(folder / f"{name}.webp", quality=92, alpha_quality=100, method=4)
 
 
 def render_view(source, view, folder):
@@ -206,8 +216,8 @@ def render_view(source, view, folder):
     place, box = placement(model.points, rotation, scale, offset)
     light = source.light(view["light"])
     seed = zlib.crc32(view["name"].encode()) % 10000
-    sprite = colour_pass(tracing.shapes(model, place, cache), light, window(box, SIDE), SIDE, SAMPLES, seed)
     shade = shade_pass(tracing.shapes(model, place, cache, hidden=True), light, SHADE_SIDE, SHADE_SAMPLES, seed)
+    sprite = colour_pass(tracing.shapes(model, place, cache), light, window(box, SIDE), SIDE, SAMPLES, seed, shade)
     save(folder, view["name"], sprite, shade)
     return time.time() - begin
 
@@ -296,8 +306,8 @@ def dry_run():
         model = meshes.Model([meshes.Part(str(folder / "0.ply"), meshes.Material((0.9, 0.1, 0.1)))], corners)
         place, box = placement(corners, turned(30, False), *fit(corners, turned(30, False)))
         light = tracing.Light.of("dry", sky, 50.0)
-        sprite = colour_pass(tracing.shapes(model, place, folder), light, window(box, 32), 32, 2, 0)
         shade = shade_pass(tracing.shapes(model, place, folder, hidden=True), light, 32, 2, 0)
+        sprite = colour_pass(tracing.shapes(model, place, folder), light, window(box, 32), 32, 2, 0, shade)
         save(folder, "cube", sprite, shade)
         view = {"entry": {"library": "dry", "id": "cube", "concept": "cube"}, "light": "dry", "yaw": 30, "name": "cube"}
         row = index.row_of(view, {"recolour": True, "group": "toy"}, folder)

@@ -74,14 +74,14 @@ def opacity_of(material, cache):
     mask = meshes.texture_opacity(material.texture, cache) if material.texture else None
     if mask:
         return {"type": "bitmap", "filename": mask, "raw": True}
-    return max(material.opacity, 0.25) if material.opacity < 0.99 else None
+    return max(material.opacity, 0.12) if material.opacity < 0.99 else None
 
 
 def surface(material, cache):
     """Mitsuba's BSDF of an MTL material."""
     specular = material.specular if material.shiny else 0.0
     grey = max(material.diffuse) - min(material.diffuse) < 0.06
-    metal = 0.75 if specular > 0.7 and grey and 0.2 < material.diffuse[0] < 0.75 and not material.texture else 0.0
+    metal = 0.75 if specular > 0.7 and material.shininess > 20 and grey and 0.2 < material.diffuse[0] < 0.75 and not material.texture else 0.0
     base = rgb(np.clip(linear(np.clip(material.diffuse, 0, 1)), 0.012, 0.85))
     if material.texture:
         base = {"type": "bitmap", "filename": meshes.texture_colour(material.texture, cache)}
@@ -118,10 +118,11 @@ def floor(hidden=False, reflectance=(WHITE, WHITE, WHITE)):
 
 
 def trace(shapes_by_name, light, sensor, depth, seed):
-    """Renders colour (and alpha), albedo and normals."""
+    """Renders colour (and alpha), albedo and normals; without a light only alpha means anything."""
     integrator = {"type": "aov", "aovs": "albedo:albedo,nn:sh_normal", "path": {"type": "path", "max_depth": depth, "hide_emitters": True}}
-    scene = mi.load_dict({"type": "scene", "light": light.emitter, "sensor": sensor, "integrator": integrator, **shapes_by_name})
-    return np.array(mi.render(scene, seed=seed), np.float32)
+    scene = {"type": "scene", "sensor": sensor, "integrator": integrator, **shapes_by_name}
+    scene |= {"light": light.emitter} if light else {}
+    return np.array(mi.render(mi.load_dict(scene), seed=seed), np.float32)
 
 
 def denoise(picture, albedo, normal):
