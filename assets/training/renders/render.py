@@ -42,7 +42,7 @@ SHADE_SAMPLES, SHADE_DEPTH, CLEAR = 25, 4, 0.985  # shade above CLEAR is noise: 
 EXPOSURE = 1.15  # linear value of a white thing lit as the floor is, in both lights
 LIGHTS = {"studio": ("workshop", 55.0), "sun": ("sky", 55.0)}
 MARGIN = 6  # pixels around a thing that are traced as well
-SECOND = 6
+FIRST = 3
 
 
 def catalogue(data, library):
@@ -246,30 +246,27 @@ def view_of(entry, light, turn):
     return {"entry": entry, "light": light, "yaw": yaw, "name": f"{seed % 10**6:06d}{'abcd'[turn]}"}
 
 
-def by_turns(entries):
-    """The entries so that every concept has its first before any has its second."""
-    rank, seen = [], {}
-    for entry in entries:
+def ranked(entries):
+    """(how many of its concept come before it, entry), so that every concept has its first before any has its second."""
+    seen, rows = {}, []
+    for place, entry in enumerate(entries):
         seen[entry["concept"]] = seen.get(entry["concept"], -1) + 1
-        rank.append(seen[entry["concept"]])
-    return [e for _, _, e in sorted(zip(rank, range(len(entries)), entries))]
+        rows.append((seen[entry["concept"]], place, entry))
+    return [(rank, entry) for rank, _, entry in sorted(rows, key=lambda row: row[:2])]
 
 
 def plan():
-    """All views, most useful first: each model once; then, under the other light and from the other side, up to SECOND models of every
-    concept; then concepts with few models a third time; then the rest."""
-    entries, _ = listed()
+    """All views, most useful first: up to FIRST models of every concept under one light, then under the other from the other side, then the
+    rest in the same way, then concepts with few models a third time."""
+    entries = ranked(listed()[0])
     count = {}
-    for entry in entries:
+    for _, entry in entries:
         count[entry["concept"]] = count.get(entry["concept"], 0) + 1
-    entries = by_turns(entries)
-    lights, place, second = list(LIGHTS), {}, []
-    for entry in entries:
-        place[entry["concept"]] = place.get(entry["concept"], -1) + 1
-        second.append(place[entry["concept"]] < SECOND)
-    views = [view_of(e, lights[0], 0) for e in entries] + [view_of(e, lights[1], 1) for e, early in zip(entries, second) if early]
-    views += [view_of(e, lights[number(e) // 7 % 2], 2) for e in entries if count[e["concept"]] <= 2]
-    return views + [view_of(e, lights[1], 1) for e, early in zip(entries, second) if not early]
+    lights, views = list(LIGHTS), []
+    for few in (True, False):
+        for turn in (0, 1):
+            views += [view_of(e, lights[turn], turn) for rank, e in entries if (rank < FIRST) == few]
+    return views + [view_of(e, lights[number(e) // 7 % 2], 2) for _, e in entries if count[e["concept"]] <= 2]
 
 
 def render_all(data, limit):
