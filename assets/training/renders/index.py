@@ -87,7 +87,7 @@ def write(data, views, concepts, lights, base):
     rows = [row_of(v, concepts[v["entry"]["concept"]], folder) for v in views if (folder / f"{v['name']}.webp").exists()]
     agree(rows)
     own, shown = own_colours(rows), {row["concept"] for row in rows}
-    said = [{**{k: c[k] for k in ("name", "words", "group", "plural", "recolour")}, "own_colour": own.get(c["name"])} for c in concepts.values()]
+    said = [{**{k: c[k] for k in ("name", "words", "plurals", "group", "recolour")}, "own_colour": own.get(c["name"])} for c in concepts.values()]
     floors = {}
     for name in lights:
         np.save(folder / f"{name}.floor.npy", np.ones((64, 64), np.float32))

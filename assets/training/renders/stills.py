@@ -44,7 +44,7 @@ def known(data):
 
 def noun(concept, colour, many=False):
     """The thing with its colour, where that says more than the thing itself."""
-    word = concept["plural"] if many else concept["words"][0]
+    word = concept["plurals"][0] if many else concept["words"][0]
     return f"{colour} {word}" if colour and concept["own_colour"] != colour else word
 
 
