@@ -17,7 +17,7 @@ from PIL import Image
 import render
 import tracing
 
-SIDE, SAMPLES, DEPTH = 1024, 4, 6
+SIDE, SAMPLES, DEPTH = 1024, 4, 4
 COUNT, HELD_OUT = 30, 6  # of all pictures, so many are for evaluation only
 EXPOSURE = 1.45  # the wall takes a part of the light
 NUMBERS = {2: "two", 3: "three"}
