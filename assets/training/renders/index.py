@@ -8,7 +8,8 @@ from PIL import Image
 
 STYLES = ["3D render", "photo-like 3D render", "studio photograph"]
 MOODS = {"studio": "soft window light from the left", "sun": "low hard sun from the left under a blue sky"}
-LEAST_SHARE = 0.6
+LEAST_SHARE = 0.66
+BRIGHT = ("red", "orange", "yellow", "green", "blue", "purple", "pink")  # such a thing is called so with less of it
 SILENT = ("food", "plant", "person", "animal")  # nobody says "an orange hamburger"
 HUES = [(14, "red"), (40, "orange"), (66, "yellow"), (165, "green"), (190, None), (255, "blue"), (290, "purple"), (345, "pink"), (361, "red")]
 
@@ -21,10 +22,12 @@ def pixel_names(rgb):
     names = np.full(len(rgb), "", object)
     for limit, name in reversed(HUES):
         names[hue < limit] = name or ""
-    warm = (hue < 50) & (hue > 10)
-    names[warm & ((high < 0.62) | ((saturation < 0.55) & (high < 0.82)))] = "brown"
-    names[(names == "red") & (saturation < 0.5) & (high > 0.7)] = "pink"
-    names[warm & (saturation < 0.42) & (high >= 0.82)] = ""
+    names[np.isin(names, ("orange", "yellow")) & (saturation < 0.6)] = ""
+    names[(names == "orange") & (saturation < 0.66)] = ""
+    warm = (hue < 45) & (hue > 12)
+    names[warm & (((saturation > 0.35) & (high < 0.72)) | ((saturation > 0.22) & (high < 0.6)))] = "brown"
+    names[(names == "red") & (saturation < 0.5)] = ""
+    names[((hue > 330) | (hue < 20)) & (saturation < 0.55) & (saturation > 0.2) & (high > 0.75)] = "pink"
     names[saturation < 0.16] = "grey"
     names[high < 0.25] = "black"
     return names
@@ -32,14 +35,15 @@ def pixel_names(rgb):
 
 def main_colour(picture):
     """The word that most of a sprite's pixels share, or none; what lies between white, gray and black has none."""
-    solid = picture[picture[..., 3] > 200][:, :3] / 255.0
+    solid = picture[picture[..., 3] > 110][:, :3] / 255.0
     if len(solid) < 50:
         return None
     solid = solid[:: max(1, len(solid) // 4000)]
     all_names = pixel_names(solid).astype(str)
     names, counts = np.unique(all_names, return_counts=True)
-    best = str(names[np.argmax(counts)])
-    if not best or counts.max() < LEAST_SHARE * counts.sum():
+    best, share = str(names[np.argmax(counts)]), np.sort(np.append(counts, 0))[::-1] / counts.sum()
+    rules = share[0] > LEAST_SHARE or (best in BRIGHT and share[0] > 0.48 and share[1] < 0.27)
+    if not best or not rules:
         return None
     if best == "grey":
         tone = np.median(solid[all_names == "grey"].max(1))
@@ -81,9 +85,18 @@ def own_colours(rows):
     return {name: colours[0] for name, colours in found.items() if colours[0] and all(c == colours[0] for c in colours)}
 
 
+def clean(folder, views):
+    """Removes the pictures of views that are no longer listed."""
+    listed = {view["name"] for view in views}
+    for path in folder.glob("*.webp"):
+        if path.name.split(".")[0] not in listed:
+            path.unlink()
+
+
 def write(data, views, concepts, lights, base):
     """renders.json of the views that exist."""
     folder = data / "pack" / "renders"
+    clean(folder, views)
     rows = [row_of(v, concepts[v["entry"]["concept"]], folder) for v in views if (folder / f"{v['name']}.webp").exists()]
     agree(rows)
     own, shown = own_colours(rows), {row["concept"] for row in rows}
