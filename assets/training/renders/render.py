@@ -38,7 +38,8 @@ SIDE, SHADE_SIDE = 256, 64
 BOX = 0.62  # the longest side of a thing on its canvas
 BASE = 0.5 + BOX / 2  # canvas height (from the top) of the lowest visible point
 SAMPLES, DEPTH = 6, 4
-SHADE_SAMPLES, SHADE_DEPTH, CLEAR = 16, 3, 0.98  # shade above CLEAR is noise: no shade
+SHADE_SAMPLES, SHADE_DEPTH = 16, 3
+CLEAR, FAINT = 0.985, (0.01, 0.06)  # the floor's light that counts as unshaded, and the darkness that is faded out
 EXPOSURE = 1.15  # linear value of a white thing lit as the floor is, in both lights
 LIGHTS = {"studio": ("workshop", 55.0), "sun": ("sky", 55.0)}
 MARGIN = 6  # pixels around a thing that are traced as well
@@ -195,7 +196,13 @@ def shade_pass(parts, light, side, samples, seed):
     shade = tracing.denoise_plain(got[..., :3]).mean(-1) / (tracing.WHITE * CLEAR)
     at = (np.arange(side) + 0.5) / side
     fade = np.clip(np.minimum(at, 1 - at) / 0.12, 0, 1)
-    return 1.0 - (1.0 - np.clip(shade, 0, 1)) * np.minimum(fade[:, None], fade[None])
+    return 1.0 - quiet(1.0 - np.clip(shade, 0, 1)) * np.minimum(fade[:, None], fade[None])
+
+
+def quiet(dark):
+    """Lets the faintest darkness go: what few samples leave there is clouds."""
+    t = np.clip((dark - FAINT[0]) / (FAINT[1] - FAINT[0]), 0, 1)
+    return dark * t * t * (3 - 2 * t)
 
 
 def save(folder, name, sprite, shade):
