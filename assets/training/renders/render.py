@@ -37,7 +37,7 @@ HERE = pathlib.Path(__file__).parent
 SIDE, SHADE_SIDE = 256, 64
 BOX = 0.62  # the longest side of a thing on its canvas
 BASE = 0.5 + BOX / 2  # canvas height (from the top) of the lowest visible point
-SAMPLES, DEPTH = 6, 4
+SAMPLES, DEPTH, CLEAR_DEPTH = 6, 4, 5  # passing a see-through surface counts as a bounce
 SHADE_SAMPLES, SHADE_DEPTH = 16, 3
 CLEAR, FAINT = 0.985, (0.01, 0.06)  # the floor's light that counts as unshaded, and the darkness that is faded out
 EXPOSURE = 1.15  # linear value of a white thing lit as the floor is, in both lights
@@ -170,11 +170,12 @@ def colour_pass(parts, light, part, side, samples, seed, shade):
     left, top, right, bottom = part
     sensor = tracing.camera(side, samples)
     sensor["film"] |= {"crop_offset_x": left, "crop_offset_y": top, "crop_width": right - left, "crop_height": bottom - top}
-    got = tracing.trace({**parts, "floor": tracing.floor(hidden=True)}, light, sensor, DEPTH, seed)
+    clear = any(shape["bsdf"]["type"] == "mask" for shape in parts.values())
+    got = tracing.trace({**parts, "floor": tracing.floor(hidden=True)}, light, sensor, DEPTH + CLEAR_DEPTH * clear, seed)
     alpha = np.clip(np.nan_to_num(got[..., 3:4]), 0, 1)
     guides = got[..., 4:7], got[..., 7:10]
     colour = tracing.denoise(got[..., :3], *guides)
-    if any(shape["bsdf"]["type"] == "mask" for shape in parts.values()):
+    if clear:
         through = Image.fromarray(shade.astype(np.float32)).resize((side, side), Image.BILINEAR)
         floor = np.asarray(through)[top:bottom, left:right, None] * tracing.WHITE
         alpha, colour = without_floor(parts, sensor, seed, alpha, colour, guides, floor)
@@ -185,7 +186,7 @@ def colour_pass(parts, light, part, side, samples, seed, shade):
 
 def without_floor(parts, sensor, seed, alpha, colour, guides, floor):
     """Alpha and colour of a thing with see-through parts: behind those the floor shows although it is hidden, so its light is taken off."""
-    true = np.clip(tracing.trace(parts, None, sensor, 8, seed)[..., 3:4], 0, 1)
+    true = np.clip(tracing.trace(parts, None, sensor, DEPTH + CLEAR_DEPTH, seed)[..., 3:4], 0, 1)
     true, seen = (tracing.denoise(np.repeat(np.clip(a, 0, 1), 3, -1), *guides).mean(-1, keepdims=True) for a in (true, alpha - true))
     return np.clip(true, 0, 1), colour - np.clip(seen, 0, 1) * floor
 

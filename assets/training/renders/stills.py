@@ -17,9 +17,9 @@ from PIL import Image
 import render
 import tracing
 
-SIDE, SAMPLES, DEPTH = 1024, 4, 4
+SIDE, SAMPLES, DEPTH = 1024, 4, 8
 COUNT, HELD_OUT = 30, 6  # of all pictures, so many are for evaluation only
-EXPOSURE = 1.45  # the wall takes a part of the light
+EXPOSURE = 1.25  # the wall takes a part of the light
 NUMBERS = {2: "two", 3: "three"}
 GAP, TALLEST = 0.04, 0.52  # between things, and the height of the tallest
 SURFACES = {
