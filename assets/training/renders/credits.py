@@ -1,4 +1,4 @@
-"""CREDITS.md: name, creator and licence of every model that is rendered, taken from the model's own licence file where it has one.
+"""CREDITS.md: name, creator and licence of every model that is rendered, from its own licence file where it has one.
 
     python credits.py [--data DIR]     # after render.py unpack
 
@@ -13,7 +13,10 @@ import render
 
 ZERO, BY, BY_US = "CC0-1.0", "CC-BY-3.0", "CC-BY-3.0-US"
 LIBRARIES = {
-    "BlendSwap-CC-0": (ZERO, "Blend Swap models of public domain, converted to OBJ by Emmanuel Puybaret / eTeks; creators as listed"),
+    "BlendSwap-CC-0": (
+        ZERO,
+        "Blend Swap models of public domain, converted to OBJ by Emmanuel Puybaret / eTeks; creators as listed",
+    ),
     "BlendSwap-CC-BY": (BY, "Blend Swap models, converted to OBJ by Emmanuel Puybaret / eTeks; creators as listed"),
     "KatorLegaz": (BY_US, "© Andrew Kator & Jennifer Legaz"),
     "Reallusion": (BY_US, "© Reallusion, http://www.reallusion.com"),
@@ -26,8 +29,8 @@ LINKS = {
 }
 HEAD = """# The 3D models of the path-traced pictures
 
-Models of Sweet Home 3D's additional furniture libraries (Debian `sweethome3d-furniture` 1.8-1), rendered as pictures: changed in scale and
-position, with materials read anew. CC-BY asks for this attribution. Made by `python credits.py`.
+Models of Sweet Home 3D's additional furniture libraries (Debian `sweethome3d-furniture` 1.8-1), rendered as pictures: changed in scale
+and position, with materials read anew. CC-BY asks for this attribution. Made by `python credits.py`.
 
 Lights: HDRIs `workshop` and `sky` of npm `@pmndrs/assets` 1.7.0, CC0-1.0 (from Poly Haven).
 """

@@ -1,4 +1,4 @@
-"""The index of what has been rendered: `DIR/pack/renders.json`, a fragment that `sprites.py pack` merges, and contact sheets to look at."""
+"""The index of what has been rendered: `DIR/pack/renders.json`, a fragment that `sprites.py pack` merges."""
 
 import colorsys
 import json
@@ -11,7 +11,17 @@ MOODS = {"studio": "soft window light from the left", "sun": "low hard sun from 
 LEAST_SHARE = 0.66
 BRIGHT = ("red", "orange", "yellow", "green", "blue", "purple", "pink")  # such a thing is called so with less of it
 SILENT = ("food", "plant", "person", "animal")  # nobody says "an orange hamburger"
-HUES = [(14, "red"), (40, "orange"), (66, "yellow"), (165, "green"), (190, None), (255, "blue"), (290, "purple"), (345, "pink"), (361, "red")]
+HUES = [
+    (14, "red"),
+    (40, "orange"),
+    (66, "yellow"),
+    (165, "green"),
+    (190, None),
+    (255, "blue"),
+    (290, "purple"),
+    (345, "pink"),
+    (361, "red"),
+]
 
 
 def pixel_names(rgb):
@@ -100,7 +110,10 @@ def write(data, views, concepts, lights, base):
     rows = [row_of(v, concepts[v["entry"]["concept"]], folder) for v in views if (folder / f"{v['name']}.webp").exists()]
     agree(rows)
     own, shown = own_colours(rows), {row["concept"] for row in rows}
-    said = [{**{k: c[k] for k in ("name", "words", "plurals", "group", "recolour")}, "own_colour": own.get(c["name"])} for c in concepts.values()]
+    said = [
+        {**{k: c[k] for k in ("name", "words", "plurals", "group", "recolour")}, "own_colour": own.get(c["name"])}
+        for c in concepts.values()
+    ]
     floors = {}
     for name in lights:
         np.save(folder / f"{name}.floor.npy", np.ones((64, 64), np.float32))

@@ -1,4 +1,4 @@
-"""Reads the OBJ and MTL files of the Sweet Home 3D libraries and writes one PLY per material, with what mitsuba needs to shade it.
+"""Reads OBJ and MTL files of the Sweet Home 3D libraries and writes one PLY per material, with what mitsuba needs to shade it.
 
 Mitsuba's own OBJ reader knows one material a file; these models have many. Normals are made as Sweet Home 3D makes them: smooth
 across edges inside of a smoothing group unless the edge is sharp, flat outside of one.
@@ -86,7 +86,7 @@ def corner_index(text, counts):
 
 
 def read_obj(path):
-    """Arrays of an OBJ file: positions, texture coordinates, normals, triangles [n,3,3], material name and smoothing of each triangle."""
+    """Arrays of an OBJ file: positions, texture coordinates, normals; triangles [n,3,3], their material and smoothing."""
     values = {"v": [], "vt": [], "vn": []}
     triangles, owner, smooth, names, libraries = [], [], [], [""], []
     material, smoothing = 0, False
@@ -124,7 +124,7 @@ def unit(vectors):
 
 
 def creased_normals(points, smooth):
-    """Corner normals [n,3,3] of triangles [n,3,3]: the mean over the neighbours at that corner which bend less than the crease."""
+    """Corner normals [n,3,3] of triangles [n,3,3]: the mean over neighbours at the corner that bend less than the crease."""
     area = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
     face = unit(area)
     normals = np.repeat(face[:, None], 3, axis=1)
@@ -173,7 +173,7 @@ def texture_opacity(path, cache):
 
 
 def texture_colour(path, cache):
-    """A texture as an RGB PNG, since palettes and odd JPEGs trip other readers; what is transparent takes the colour of its surroundings."""
+    """A texture as RGB PNG (palettes and odd JPEGs trip other readers); what is transparent takes the colour around it."""
     out = cache / f"rgb{zlib.crc32(path.encode()):08x}.png"
     if not out.exists():
         picture = Image.open(path).convert("RGBA")
@@ -181,7 +181,10 @@ def texture_colour(path, cache):
             for radius in (1, 2, 4, 8, 16):
                 around = picture.convert("RGBa").filter(ImageFilter.GaussianBlur(radius)).convert("RGBA")
                 filled = Image.composite(picture, around, picture.getchannel("A").point(lambda a: 255 if a > 127 else 0))
-                picture = Image.merge("RGBA", (*filled.split()[:3], ImageChops.lighter(picture.getchannel("A"), around.getchannel("A").point(solid))))
+                picture = Image.merge(
+                    "RGBA",
+                    (*filled.split()[:3], ImageChops.lighter(picture.getchannel("A"), around.getchannel("A").point(solid))),
+                )
         picture.convert("RGB").save(out)
     return str(out)
 
@@ -192,7 +195,7 @@ def solid(alpha):
 
 
 def load(obj, rotation, size, cache):
-    """The model of an OBJ file, turned and scaled to its catalogue size (width, height, depth); PLY files are kept in the cache."""
+    """The model of an OBJ file, turned and scaled to its size (width, height, depth); PLY files are kept in the cache."""
     cache.mkdir(parents=True, exist_ok=True)
     kept = cache / "model.json"
     if not kept.exists():

@@ -43,7 +43,7 @@ CLEAR, FAINT = 0.985, (0.01, 0.06)  # the floor's light that counts as unshaded,
 EXPOSURE = 1.15  # linear value of a white thing lit as the floor is, in both lights
 LIGHTS = {"studio": ("workshop", 55.0), "sun": ("sky", 55.0)}
 MARGIN = 6  # pixels around a thing that are traced as well
-FIRST = 3
+FIRST = 3  # models of a concept that come before the others
 
 
 def catalogue(data, library):
@@ -115,9 +115,13 @@ def project(points):
 
 
 def fit(points, rotation, box=BOX, base=BASE, centre=0.5):
-    """(scale, offset) that put turned points on the floor, centred, the longest side of their box `box`, their lowest point at `base`."""
+    """(scale, offset) that put turned points on the floor: box centred, its longest side `box`, the lowest point at `base`."""
     points = points @ rotation.T
-    points = points - [(points[:, 0].min() + points[:, 0].max()) / 2, points[:, 1].min(), (points[:, 2].min() + points[:, 2].max()) / 2]
+    points = points - [
+        (points[:, 0].min() + points[:, 0].max()) / 2,
+        points[:, 1].min(),
+        (points[:, 2].min() + points[:, 2].max()) / 2,
+    ]
     view = 2.0 * tracing.DISTANCE * np.tan(np.radians(tracing.FIELD_OF_VIEW) / 2)
     scale, offset = box * view / max(np.ptp(points, axis=0).max(), 1e-9), np.array([0.0, 0.0, 0.0])
     for _ in range(12):
@@ -146,7 +150,7 @@ def window(box, side):
 
 
 def straight(colour, alpha):
-    """Unpremultiplied display colour; where little is seen the colour of fuller neighbours is taken, so that edges keep no fringe."""
+    """Unpremultiplied display colour; where little is seen that of fuller neighbours, so that edges keep no fringe."""
     plain = colour / np.maximum(alpha, 1e-3)
     weight = np.clip((alpha - 0.25) / 0.5, 0, 1)
     spread, total = plain * weight, weight
@@ -185,9 +189,11 @@ def colour_pass(parts, light, part, side, samples, seed, shade):
 
 
 def without_floor(parts, sensor, seed, alpha, colour, guides, floor):
-    """Alpha and colour of a thing with see-through parts: behind those the floor shows although it is hidden, so its light is taken off."""
+    """Alpha and colour of a thing with see-through parts: the hidden floor shows behind those, so its light is taken off."""
     true = np.clip(tracing.trace(parts, None, sensor, DEPTH + CLEAR_DEPTH, seed)[..., 3:4], 0, 1)
-    true, seen = (tracing.denoise(np.repeat(np.clip(a, 0, 1), 3, -1), *guides).mean(-1, keepdims=True) for a in (true, alpha - true))
+    true, seen = (
+        tracing.denoise(np.repeat(np.clip(a, 0, 1), 3, -1), *guides).mean(-1, keepdims=True) for a in (true, alpha - true)
+    )
     return np.clip(true, 0, 1), colour - np.clip(seen, 0, 1) * floor
 
 
@@ -264,8 +270,8 @@ def ranked(entries):
 
 
 def plan():
-    """All views, most useful first: up to FIRST models of every concept under one light, then under the other from the other side, then the
-    rest in the same way, then concepts with few models a third time."""
+    """All views, most useful first: up to FIRST models of every concept under one light, then under the other from the
+    other side, then the rest in the same way, then concepts with few models a third time."""
     entries = ranked(listed()[0])
     count = {}
     for _, entry in entries:
@@ -317,7 +323,9 @@ def dry_run():
         view = {"entry": {"library": "dry", "id": "cube", "concept": "cube"}, "light": "dry", "yaw": 30, "name": "cube"}
         row = index.row_of(view, {"recolour": True, "group": "toy"}, folder)
     if row["colour"] != "red" or not 0.1 < sprite[..., 3].mean() < 0.6 or shade.min() > 0.9:
-        raise SystemExit(f"dry run: colour {row['colour']}, alpha {sprite[..., 3].mean():.2f}, darkest shade {shade.min():.2f}: a pass is broken")
+        raise SystemExit(
+            f"dry run: colour {row['colour']}, alpha {sprite[..., 3].mean():.2f}, darkest {shade.min():.2f}: a pass is broken"
+        )
     print(f"dry run: a red cube and its shadow in {time.time() - begin:.1f} s")
 
 

@@ -1,4 +1,4 @@
-"""Whole path-traced still lifes of 1024 pixels: two to four things on a coloured floor before a coloured wall, with their own light on each other.
+"""Whole path-traced still lifes of 1024 pixels: two to four things on a coloured floor before a coloured wall.
 
     python stills.py [--data DIR] [--limit N]
 
@@ -23,9 +23,21 @@ EXPOSURE = 1.25  # the wall takes a part of the light
 NUMBERS = {2: "two", 3: "three"}
 GAP, TALLEST = 0.04, 0.52  # between things, and the height of the tallest
 SURFACES = {
-    "white": (244, 244, 242), "gray": (150, 152, 158), "red": (210, 50, 54), "orange": (244, 150, 52), "yellow": (250, 218, 84), "green": (84, 176, 96),
-    "light blue": (160, 212, 248), "blue": (56, 112, 220), "purple": (136, 84, 196), "pink": (248, 168, 204), "brown": (138, 94, 60),
-    "dark blue": (28, 44, 108), "beige": (234, 216, 184), "teal": (52, 156, 160), "light green": (184, 228, 168),
+    "white": (244, 244, 242),
+    "gray": (150, 152, 158),
+    "red": (210, 50, 54),
+    "orange": (244, 150, 52),
+    "yellow": (250, 218, 84),
+    "green": (84, 176, 96),
+    "light blue": (160, 212, 248),
+    "blue": (56, 112, 220),
+    "purple": (136, 84, 196),
+    "pink": (248, 168, 204),
+    "brown": (138, 94, 60),
+    "dark blue": (28, 44, 108),
+    "beige": (234, 216, 184),
+    "teal": (52, 156, 160),
+    "light green": (184, 228, 168),
 }
 
 
@@ -63,7 +75,9 @@ def caption(things, count, floor, wall):
 
 def contrast(colour, name):
     """Whether a thing of a colour can be told from a surface."""
-    return colour is None or (colour not in name and not (colour == "white" and name == "beige") and not (colour == "brown" and name == "orange"))
+    return colour is None or (
+        colour not in name and not (colour == "white" and name == "beige") and not (colour == "brown" and name == "orange")
+    )
 
 
 def arrange(number, models):
@@ -80,10 +94,24 @@ def arrange(number, models):
             things.append(thing)
     names = [n for n in SURFACES if all(contrast(t[2], n) for t in things)]
     floor, wall = rng.sample(names, 2)
-    places = [{"yaw": rng.choice([-1, 1]) * (t[0].get("yaw", 34) + rng.uniform(-10, 10)), "base": rng.uniform(0.76, 0.86), "size": rng.uniform(0.85, 1.0)}
-              for t in (things * count if count else things)]
+    places = [
+        {
+            "yaw": rng.choice([-1, 1]) * (t[0].get("yaw", 34) + rng.uniform(-10, 10)),
+            "base": rng.uniform(0.76, 0.86),
+            "size": rng.uniform(0.85, 1.0),
+        }
+        for t in (things * count if count else things)
+    ]
     light = rng.choice(list(render.LIGHTS))
-    return {"things": things, "count": count, "places": places, "floor": floor, "wall": wall, "light": light, "caption": caption(things, count, floor, wall)}
+    return {
+        "things": things,
+        "count": count,
+        "places": places,
+        "floor": floor,
+        "wall": wall,
+        "light": light,
+        "caption": caption(things, count, floor, wall),
+    }
 
 
 def aspects(models, things, places):
@@ -140,10 +168,25 @@ def draw(source, plan, side=SIDE, samples=SAMPLES):
 def row_of(name, plan, boxes, seconds, held_out):
     """The index's row of one still life."""
     things = plan["things"] * max(plan["count"], 1)
-    objects = [{"concept": c["name"], "model": f"{e['library']}/{e['id']}", "colour": colour, "box": box} for (e, c, colour), box in zip(things, boxes)]
-    row = {"webp": f"large/{name}.webp", "caption": plan["caption"], "objects": objects, "count": len(objects), "light": plan["light"]}
+    objects = [
+        {"concept": c["name"], "model": f"{e['library']}/{e['id']}", "colour": colour, "box": box}
+        for (e, c, colour), box in zip(things, boxes)
+    ]
+    row = {
+        "webp": f"large/{name}.webp",
+        "caption": plan["caption"],
+        "objects": objects,
+        "count": len(objects),
+        "light": plan["light"],
+    }
     relation = "left of" if len(objects) == 2 and not plan["count"] else None
-    return row | {"floor": plan["floor"], "wall": plan["wall"], "relation": relation, "heldout": held_out, "seconds": round(seconds, 1)}
+    return row | {
+        "floor": plan["floor"],
+        "wall": plan["wall"],
+        "relation": relation,
+        "heldout": held_out,
+        "seconds": round(seconds, 1),
+    }
 
 
 def draw_all(data, limit):
@@ -159,7 +202,9 @@ def draw_all(data, limit):
         begin, plan = time.time(), arrange(number, models)
         picture, boxes = draw(source, plan)
         Image.fromarray(picture).save(folder / f"{name}.webp", quality=92, method=4)
-        rows[f"large/{name}.webp"] = row_of(name, plan, boxes, time.time() - begin, number % (COUNT // HELD_OUT) == COUNT // HELD_OUT - 1)
+        rows[f"large/{name}.webp"] = row_of(
+            name, plan, boxes, time.time() - begin, number % (COUNT // HELD_OUT) == COUNT // HELD_OUT - 1
+        )
         path.write_text(json.dumps({"version": 1, "side": SIDE, "pictures": [rows[k] for k in sorted(rows)]}, indent=1))
         done += 1
         print(f"{name} {plan['caption']} [{plan['light']}] {time.time() - begin:.0f} s", flush=True)

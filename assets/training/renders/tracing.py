@@ -42,7 +42,7 @@ def rgb(values):
 
 @dataclasses.dataclass
 class Light:
-    """An HDRI turned so that its main light comes from a chosen side, and balanced: a floor of reflectance 1 has radiance 1, without tint."""
+    """An HDRI turned to a chosen side and balanced: a floor of reflectance 1 has radiance 1, without tint."""
 
     name: str
     emitter: object
@@ -50,7 +50,9 @@ class Light:
     @staticmethod
     def load(name, path, azimuth):
         """`azimuth`: where the main light stands, in degrees from the camera's side, positive to its left."""
-        return Light.of(name, np.array(mi.Bitmap(str(path)).convert(mi.Bitmap.PixelFormat.RGB, mi.Struct.Type.Float32, False)), azimuth)
+        return Light.of(
+            name, np.array(mi.Bitmap(str(path)).convert(mi.Bitmap.PixelFormat.RGB, mi.Struct.Type.Float32, False)), azimuth
+        )
 
     @staticmethod
     def of(name, picture, azimuth):
@@ -81,7 +83,11 @@ def surface(material, cache):
     """Mitsuba's BSDF of an MTL material."""
     specular = material.specular if material.shiny else 0.0
     grey = max(material.diffuse) - min(material.diffuse) < 0.06
-    metal = 0.75 if specular > 0.7 and material.shininess > 20 and grey and 0.2 < material.diffuse[0] < 0.75 and not material.texture else 0.0
+    metal = (
+        0.75
+        if specular > 0.7 and material.shininess > 20 and grey and 0.2 < material.diffuse[0] < 0.75 and not material.texture
+        else 0.0
+    )
     base = rgb(np.clip(linear(np.clip(material.diffuse, 0, 1)), 0.012, 0.85))
     if material.texture:
         base = {"type": "bitmap", "filename": meshes.texture_colour(material.texture, cache)}
@@ -119,7 +125,11 @@ def floor(hidden=False, reflectance=(WHITE, WHITE, WHITE)):
 
 def trace(shapes_by_name, light, sensor, depth, seed):
     """Renders colour (and alpha), albedo and normals; without a light only alpha means anything."""
-    integrator = {"type": "aov", "aovs": "albedo:albedo,nn:sh_normal", "path": {"type": "path", "max_depth": depth, "hide_emitters": True}}
+    integrator = {
+        "type": "aov",
+        "aovs": "albedo:albedo,nn:sh_normal",
+        "path": {"type": "path", "max_depth": depth, "hide_emitters": True},
+    }
     scene = {"type": "scene", "sensor": sensor, "integrator": integrator, **shapes_by_name}
     scene |= {"light": light.emitter} if light else {}
     return np.array(mi.render(mi.load_dict(scene), seed=seed), np.float32)
