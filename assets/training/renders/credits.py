@@ -29,7 +29,7 @@ LINKS = {
 }
 HEAD = """# The 3D models of the path-traced pictures
 
-Models of Sweet Home 3D's additional furniture libraries (Debian `sweethome3d-furniture` 1.8-1), rendered as pictures: changed in scale
+Models of Sweet Home 3D's furniture libraries (Debian `sweethome3d-furniture` 1.8-1), rendered as pictures: changed in scale
 and position, with materials read anew. CC-BY asks for this attribution. Made by `python credits.py`.
 
 Lights: HDRIs `workshop` and `sky` of npm `@pmndrs/assets` 1.7.0, CC0-1.0 (from Poly Haven).

@@ -50,7 +50,7 @@ def catalogue(data, library):
     """The library's own list: id -> its properties."""
     text = (data / "renders_src" / "lib" / library / "PluginFurnitureCatalog.properties").read_text(encoding="latin1")
     rows = {}
-    for number, key, value in ((m[2], m[1], m[3]) for m in re.finditer(r"^(\w+)#(\d+)=(.*)$", text, re.M)):
+    for number, key, value in ((m[2], m[1], m[3]) for m in re.finditer(r"^(\w+)#(\d+)=(.*)$", text, re.MULTILINE)):
         rows.setdefault(number, {})[key] = value.strip()
     return {row["id"].split("#")[-1]: row for row in rows.values()}
 
