@@ -159,12 +159,17 @@ def clamp(v, low, high):
     return (low + high) / 2 if low > high else min(max(v, low), high)
 
 
+def mirrors(t, vocabulary):
+    """Whether the thing may be mirrored: nothing with writing on it is."""
+    return vocabulary.concepts[t["concept"]].get("flip", True)
+
+
 def put(t, cx, cy, size, rng, vocabulary):
     """A thing at a place, moved inside the picture if it stands over."""
     w, h = extent(t["row"], size)
     flat = t["row"]["kind"] == "flat"
     return {"sprite": t["row"]["id"], "recolour": t["recolour"], "cx": clamp(cx, w / 2 + MARGIN, 1 - w / 2 - MARGIN),
-            "cy": clamp(cy, h / 2 + MARGIN, 1 - h / 2 - MARGIN), "size": size, "flip": vocabulary.concepts[t["concept"]].get("flip", True) and rng.random() < 0.5,
+            "cy": clamp(cy, h / 2 + MARGIN, 1 - h / 2 - MARGIN), "size": size, "flip": flat and mirrors(t, vocabulary) and rng.random() < 0.5,
             "angle": rng.uniform(-7, 7) if flat and rng.random() < 0.3 else 0.0, "gain": rng.uniform(0.94, 1.06)}
 
 
@@ -261,8 +266,14 @@ def places(rng, vocabulary, things, relation, size_word, back, kind):
         elif standing and relation not in ("above", "below") and not rows and things[0]["row"]["concept"] not in vocabulary.airy:
             grounded(objects, vocabulary, back["horizon"], rng, kind == "render")
         if apart(objects, vocabulary) and (not relation or holds(objects, relation)):
-            return sorted_by_depth(objects, vocabulary) if kind == "render" else objects
+            return rendered(objects, things, rng, vocabulary) if kind == "render" else objects
     return None
+
+
+def rendered(objects, things, rng, vocabulary):
+    """Light falls on all of them from one side: all are mirrored, or none."""
+    flip = all(mirrors(t, vocabulary) for t in things) and rng.random() < 0.5
+    return sorted_by_depth([o | {"flip": flip} for o in objects], vocabulary)
 
 
 def holds(objects, relation, least=0.12):

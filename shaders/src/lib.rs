@@ -13,6 +13,8 @@ pub use translate::{Demands, ShaderError, Target, demands, translate};
 
 /// The largest d (width of a head) that `attention.wgsl` takes.
 pub const ATTENTION_MAX_D: usize = 128;
+/// The most values that a workgroup of `conv2d.wgsl` makes.
+pub const CONV_MAX_TILE: usize = 64 * 128;
 /// Queries of one workgroup of `attention.wgsl`.
 pub const ATTENTION_QUERIES: usize = 64;
 /// Words of `dynamic_threshold*.wgsl`'s state, each image.

@@ -168,6 +168,16 @@ class Pictures(unittest.TestCase):
         self.assertAlmostEqual(float(x[0, 10, 32]), 128 / 127.5 - 1, delta=0.01)
         self.assertAlmostEqual(float(x[0, 60, 32]), -1, delta=0.01)
 
+    def test_rendered_things_are_mirrored_together(self):
+        seen = set()
+        for seed in range(40):
+            scene = self.sampled(1, seed, form="two")[0]
+            things = [{"concept": name} for name in scene.facts["objects"]]
+            flips = {o["flip"] for o in scenes.rendered(scene.objects, things, random.Random(seed), self.words)}
+            self.assertEqual(len(flips), 1)
+            seen |= flips
+        self.assertEqual(seen, {True, False})
+
     def test_a_choice_that_cannot_be_met_is_an_error(self):
         with self.assertRaises(ValueError):
             scenes.sample_scene(random.Random(1), self.words, concept="elephant")

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::weights::{Params, WeightError};
 use super::{Conditioning, InputError, deepfloyd, imagen};
+use crate::ops::CONV_SCRATCH_BYTES;
 
 /// Maps that a residual block holds at a time: its input, what it was joined of, normalised, convolved.
 const WORKING_MAPS: u64 = 4;
@@ -68,13 +69,13 @@ impl NetworkConfig {
     }
 
     /// Bytes of what is computed at the widest moment of a pass for one `size` x `size` picture: all skips, and the maps that the last
-    /// blocks work on, as many as a residual block holds.
+    /// blocks work on, as many as a residual block holds; and what a GPU's convolutions split their sums into.
     pub fn activations(&self, size: usize) -> u64 {
         let skips = match self {
             Self::Imagen(config) => config.skip_values(size),
             Self::DeepFloyd(config) => config.skip_values(size),
         };
-        4 * skips as u64 + WORKING_MAPS * self.largest_activation(size)
+        4 * skips as u64 + WORKING_MAPS * self.largest_activation(size) + CONV_SCRATCH_BYTES
     }
 
     /// Bytes of the largest f32 activation for one `size` x `size` picture: the map at the full resolution of the first level.

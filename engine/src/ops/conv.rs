@@ -15,6 +15,8 @@ use super::launch::{Op, Pass, empty};
 
 /// Workgroups that keep a large GPU busy. It is a constant, not the adapter's: the same sums are made everywhere.
 const BUSY_GROUPS: usize = 256;
+/// Largest memory that the parts of split sums take, bytes: the f32 values of so many workgroups.
+pub const CONV_SCRATCH_BYTES: u64 = (BUSY_GROUPS * imagen_shaders::CONV_MAX_TILE * 4) as u64;
 /// A part of a split sum is worth a workgroup from so many terms on.
 const SPLIT_DEPTH: usize = 128;
 const VALUES_PER_GROUP: usize = 256;
@@ -126,7 +128,7 @@ impl Plan {
         let out = [x[0], c_out, out_side(x[2], kernel, stride), out_side(x[3], kernel, stride)];
         let depth = x[1] * kernel * kernel;
         let tile = ConvTile::of(c_out, out[0] * out[2] * out[3]);
-        let wanted = BUSY_GROUPS.div_ceil(tiles(tile, out)).min(depth / SPLIT_DEPTH).max(1);
+        let wanted = (BUSY_GROUPS / tiles(tile, out).max(1)).min(depth / SPLIT_DEPTH).max(1);
         let split_depth = depth.div_ceil(wanted).next_multiple_of(tile.depth());
         Self { x, out, kernel, stride, tile, splits: depth.div_ceil(split_depth), split_depth }
     }

@@ -7,6 +7,6 @@ mod launch;
 mod threshold;
 
 pub use attention::{AttentionOptions, attention, attention_reference};
-pub use conv::{conv2d, conv2d_reference};
+pub use conv::{CONV_SCRATCH_BYTES, conv2d, conv2d_reference};
 pub use gpu::register_gpu;
 pub use threshold::{Thresholded, threshold, threshold_reference};
