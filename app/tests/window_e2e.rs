@@ -98,6 +98,8 @@ impl<'a> App<'a> {
             screen.tool("xdotool", &[args[0], &app.window, args[1], args[2]]);
         }
         screen.tool("xdotool", &["windowfocus", "--sync", &app.window]);
+        // Away from everything that tells of itself when it is pointed at.
+        screen.tool("xdotool", &["mousemove", &(WIDTH - 140).to_string(), &(HEIGHT / 2).to_string()]);
         sleep(Duration::from_millis(1500));
         app
     }
