@@ -8,7 +8,6 @@ A bank holds every sprite cropped to what is visible, its longest side filling a
 (1024; drawings of a part of the concepts only): `DIR/banks/SIDE.npy`, uint8 RGBA with straight alpha, and `SIDE.ids.npy`, the sprite of each row.
 """
 import argparse
-import colorsys
 import io
 import json
 import lzma
