@@ -49,14 +49,19 @@ fn a_picture_of_ours_restores_its_settings_when_that_is_chosen() {
     assert!(bench.state().notes.is_empty(), "the note has done its work");
 }
 
+/// A picture with another program's settings, dropped and read.
+fn drop_parameters(bench: &mut Bench, text: &str) {
+    let bytes = png::encode(&painting(64, 0, 0.0), &[(PARAMETERS, text)], true).expect("encoded");
+    let path = write(bench, "other.png", &bytes);
+    drop_files(bench, &[&path]);
+    bench.until("it is known", |s| !s.notes.is_empty());
+}
+
 #[test]
 fn another_programs_settings_are_taken_over() {
     let mut bench = Bench::open();
     let text = "a cat\nNegative prompt: rain\nSteps: 20, Sampler: DDIM, CFG scale: 7, Seed: 5, Size: 64x64";
-    let bytes = png::encode(&painting(64, 0, 0.0), &[(PARAMETERS, text)], true).expect("encoded");
-    let path = write(&bench, "other.png", &bytes);
-    drop_files(&mut bench, &[&path]);
-    bench.until("it is known", |s| !s.notes.is_empty());
+    drop_parameters(&mut bench, text);
     bench.click("Restore settings");
     assert_eq!((bench.state().draft.seed, bench.state().draft.negative_prompt.as_str()), (5, "rain"));
 }
@@ -102,10 +107,7 @@ fn whatever_is_dropped_is_answered_in_the_window() {
 fn a_dropped_picture_that_carries_settings_can_be_looked_at_before_one_decides() {
     let mut bench = Bench::open();
     let text = "a cat\nSteps: 20, CFG scale: 7, Seed: 5, Size: 64x64";
-    let bytes = png::encode(&painting(64, 0, 0.0), &[(PARAMETERS, text)], true).expect("encoded");
-    let path = write(&bench, "other.png", &bytes);
-    drop_files(&mut bench, &[&path]);
-    bench.until("it is known", |s| !s.notes.is_empty());
+    drop_parameters(&mut bench, text);
     bench.click("Show");
     bench.until("it is shown", |s| s.full.is_some());
     assert!(bench.reads("another program's settings"));

@@ -10,7 +10,7 @@ use burn_cubecl::tensor::CubeTensor;
 use imagen_shaders::{ATTENTION_MAX_D, ATTENTION_QUERIES, Storage};
 
 use super::gpu::Gpu;
-use super::launch::{Op, Pass, empty};
+use super::launch::{Op, Pass, empty, word};
 
 /// Scores that the reference holds at a time.
 const REFERENCE_SCORES: usize = 1 << 22;
@@ -222,9 +222,4 @@ fn settings(q: &CubeTensor, k: &CubeTensor, v: &CubeTensor, groups: u32, call: &
 fn dense_rows(tensor: CubeTensor) -> CubeTensor {
     let dense = tensor.meta.strides()[3] == 1 || tensor.meta.shape()[3] == 1;
     if dense && !tensor.meta.is_tiled() { tensor } else { into_contiguous(tensor) }
-}
-
-/// No tensor of 2^32 elements fits a binding.
-fn word(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }

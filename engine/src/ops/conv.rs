@@ -11,7 +11,7 @@ use burn_cubecl::tensor::CubeTensor;
 use imagen_shaders::{ConvTile, Storage};
 
 use super::gpu::Gpu;
-use super::launch::{Op, Pass, empty};
+use super::launch::{Op, Pass, empty, word};
 
 /// Workgroups that keep a large GPU busy. It is a constant, not the adapter's: the same sums are made everywhere.
 const BUSY_GROUPS: usize = 256;
@@ -153,9 +153,4 @@ impl Plan {
 
 fn tiles(tile: ConvTile, [batch, c_out, height, width]: [usize; 4]) -> usize {
     c_out.div_ceil(tile.rows()) * (batch * height * width).div_ceil(tile.columns())
-}
-
-/// No tensor of 2^32 elements fits a binding.
-fn word(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }

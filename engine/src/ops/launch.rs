@@ -93,6 +93,11 @@ pub fn empty(like: &CubeTensor, shape: Shape, dtype: DType) -> CubeTensor {
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape, dtype)
 }
 
+/// A number of elements as the kernels take it: no tensor of 2^32 elements fits a binding.
+pub fn word(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 impl Pass {
     fn record(&self, gpu: &Gpu, settings: &wgpu::Buffer, buffers: &[Buffer], compute: &mut wgpu::ComputePass<'_>) {
         let pipeline = gpu.pipeline(&self.shader);

@@ -11,7 +11,7 @@ use imagen_protocol::Threshold;
 use imagen_shaders::{THRESHOLD_SHIFTS, THRESHOLD_STATE_WORDS};
 
 use super::gpu::Gpu;
-use super::launch::{Op, Pass, empty};
+use super::launch::{Op, Pass, empty, word};
 
 /// What [`threshold`] gives. All of it stays on x0_hat's device.
 #[derive(Clone, Debug)]
@@ -218,9 +218,4 @@ fn settings(images: usize, n: usize, groups_per_image: u32, threshold: &Threshol
     let mut words = vec![word(images), word(n), groups_per_image, mode, word(rank), word(next)];
     words.extend([fraction, cap_or_infinity(cap), f32::NAN].map(f32::to_bits));
     words
-}
-
-/// No tensor of 2^32 elements fits a binding.
-fn word(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }

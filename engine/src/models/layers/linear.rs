@@ -3,7 +3,7 @@ use burn::tensor::{DType, Tensor, module};
 use super::host;
 
 /// Weights as they are computed with: f16 at rest becomes f32 for one use.
-pub(super) fn ready<const D: usize>(weights: &Tensor<D>) -> Tensor<D> {
+fn ready<const D: usize>(weights: &Tensor<D>) -> Tensor<D> {
     let weights = weights.clone();
     if weights.dtype() == DType::F32 { weights } else { weights.cast(DType::F32) }
 }
