@@ -17,6 +17,7 @@ import torch
 import checkpoints
 from cards import DEFAULT, STAGES, Cards
 from model import build
+from scenes import WorldError, limited
 from tokens import ENCODER
 
 OUT = Path(__file__).resolve().parent.parent / "models" / "default"
@@ -79,15 +80,15 @@ def write_encoder(source, out):
             shutil.copyfile(source / name, folder / name)
 
 
-def add_words(card, data):
+def add_words(card, data, world):
     """What the model was trained on, for people and for the evaluation."""
     path = data / "pack" / "index.json"
     if path.exists():
-        index = json.loads(path.read_text())
+        index = limited(json.loads(path.read_text()), world)
         card["concepts"], card["backgrounds"] = [c["name"] for c in index["concepts"]], list(index["backgrounds"])
 
 
-def export(runs, out, cards, data=None, random=False, encoder=ENCODER):
+def export(runs, out, cards, data=None, random=False, encoder=ENCODER, world=None):
     """-> names of the stages that were written."""
     card, written = copy.deepcopy(cards.card), []
     out.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ def export(runs, out, cards, data=None, random=False, encoder=ENCODER):
         write_stage(stage, name, found, out)
         written.append(name)
     if data is not None:
-        add_words(card, data)
+        add_words(card, data, world)
     write_encoder(encoder, out)
     checkpoints.write_atomically(out / "card.json", lambda p: p.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n"))
     return written
@@ -112,11 +113,12 @@ def main():
     ap.add_argument("--data", type=Path, default=Path("/work/data4"))
     ap.add_argument("--out", type=Path, default=OUT)
     ap.add_argument("--cards", type=Path, default=DEFAULT)
+    ap.add_argument("--world", type=Path, help="the file of worlds/ that was trained on")
     ap.add_argument("--random", action="store_true")
     a = ap.parse_args()
     try:
-        print("written:", *export(a.runs, a.out, Cards(a.cards), a.data, a.random))
-    except (ExportError, checkpoints.CheckpointError) as e:
+        print("written:", *export(a.runs, a.out, Cards(a.cards), a.data, a.random, world=a.world))
+    except (ExportError, WorldError, checkpoints.CheckpointError) as e:
         raise SystemExit(f"export.py: {e}") from e
     for f in sorted(f for f in a.out.rglob("*") if f.is_file()):
         print(f"{f.stat().st_size / 1e6:8.2f} MB  {f.relative_to(a.out)}")

@@ -38,6 +38,7 @@ class Order:
     drop: float = 0.1  # share of captions that are emptied, for classifier-free guidance
     seed: int = 0
     encoder: Path | None = None
+    world: Path | None = None  # a smaller part of the concepts and sets
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Maker:
 
         self.order, self.scenes = order, scenes
         self.rng = random.Random(f"{order.seed} {worker}")
-        self.vocabulary = scenes.Vocabulary.load(order.data, order.side)
+        self.vocabulary = scenes.Vocabulary.load(order.data, order.side, world=order.world)
         self.tokens = tokens.Tokens(order.encoder or tokens.ENCODER)
         self.empty = self.tokens([""])[0]
 

@@ -46,11 +46,14 @@ class Vocabulary:
     sprites: dict                                # id -> row of the index
     groups: dict = field(default_factory=dict)   # kind -> concept -> [rows]
     concepts: dict = field(default_factory=dict)
+    forms: dict = field(default_factory=dict)
+    render_share: float = 0.0
 
     @classmethod
-    def load(cls, data, side=64, heldout=False):
-        """Sprites trained on, or (heldout=True) only those never trained on, that the bank for pictures of this side has."""
-        index = json.loads((Path(data) / "pack" / "index.json").read_text())
+    def load(cls, data, side=64, heldout=False, world=None):
+        """Sprites trained on, or (heldout=True) only those never trained on, that the bank for pictures of this side has; `world`: a file
+        that names a smaller part of them (worlds/)."""
+        index = limited(json.loads((Path(data) / "pack" / "index.json").read_text()), world)
         rows = index["sprites"]
         bank = Path(data) / "banks" / f"{side}.ids.npy"
         if bank.exists():
@@ -71,7 +74,25 @@ class Vocabulary:
         self.airy = {c["name"] for c in index["concepts"] if c["group"] == "sky"}
         self.hsv = {k: colorsys.rgb_to_hsv(*(c / 255 for c in v)) for k, v in self.colours.items()}
         self.weights = index["weights"]
+        self.forms, self.render_share = index.get("forms", FORMS), index.get("render_share", RENDER_SHARE)
         return self
+
+
+class WorldError(Exception):
+    """One line: what was wrong, what to do."""
+
+
+def limited(index, world):
+    """The index of a world (a file: some concepts, some sets and their weights, shares of forms and renders); all of it without one."""
+    if not world:
+        return index
+    world = json.loads(Path(world).read_text())
+    unknown = set(world["concepts"]) - {c["name"] for c in index["concepts"]}
+    if unknown:
+        raise WorldError(f"the pack has no {', '.join(sorted(unknown))}; pack/index.json lists its concepts")
+    return index | {"concepts": [c for c in index["concepts"] if c["name"] in world["concepts"]],
+                    "sprites": [r for r in index["sprites"] if r["concept"] in world["concepts"] and r["set"] in world["sets"]],
+                    "weights": index["weights"] | world["sets"], "forms": world["forms"], "render_share": world["render_share"]}
 
 
 # ---------------------------------------------------------------- words
@@ -346,10 +367,10 @@ def sample_scene(rng, vocabulary, **choices):
 def _try_scene(rng, vocabulary, choices):
     if choices.get("concept") and not any(choices["concept"] in g for g in vocabulary.groups.values()):
         raise ValueError(f"no sprite of {choices['concept']}; see Vocabulary.names")
-    kind = choices.get("kind") or ("render" if "render" in vocabulary.names and rng.random() < RENDER_SHARE else "flat")
+    kind = choices.get("kind") or ("render" if "render" in vocabulary.names and rng.random() < vocabulary.render_share else "flat")
     if choices.get("concept") and choices["concept"] not in vocabulary.groups[kind]:
         kind = "flat" if kind == "render" else "render"
-    form = choices.get("form") or rng.choices(list(FORMS), list(FORMS.values()))[0]
+    form = choices.get("form") or rng.choices(list(vocabulary.forms), list(vocabulary.forms.values()))[0]
     style = choices.get("style")
     first = choices.get("concept") or rng.choices(vocabulary.names[kind], cum_weights=vocabulary.shares[kind])[0]
     a = thing(rng, vocabulary, kind, first, style, colour=choices.get("colour"))

@@ -98,7 +98,7 @@ class Source:
     def __init__(self, options, cards, stage, batch, seed, drop=0.1, workers=0):
         self.stage, self.card, self.side, self.device = stage, cards.stages[stage], SIDES[stage], torch.device(options.device)
         self.crop = cards.training[stage].get("crop")
-        order = feed.Order(options.data, self.side, batch, self.crop, options.tokens, drop, seed, options.encoder)
+        order = feed.Order(options.data, self.side, batch, self.crop, options.tokens, drop, seed, options.encoder, options.world)
         self.feed = feed.Feed(order, workers)
         self.banks = compose.Banks.load(options.data, self.side, self.device)
         self.encoder, self.deviation = text.fastest(options.encoder, self.device)

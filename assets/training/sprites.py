@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import scenes
 import vocabulary
 
 SPRITE = {64: 128, 256: 256, 1024: 768}  # side of the picture -> side of the sprites in its bank
@@ -333,12 +334,12 @@ def old_rows(out, side):
     return np.load(out / f"{side}.npy"), {k: j for j, k in enumerate(json.loads(names.read_text()))}
 
 
-def rasterise(data, jobs=1, sides=(64, 256, 1024), part=1):
+def rasterise(data, jobs=1, sides=(64, 256, 1024), part=1, world=None):
     """Makes the banks of these sides from DIR/pack; drawings of a bank already there are kept (delete it where a drawing itself changed).
-    part: only every part-th sprite, for trials on a slow machine."""
+    part: only every part-th sprite, for trials on a slow machine; world: only the sprites of a file of worlds/."""
     folder, out = data / "pack", data / "banks"
     out.mkdir(parents=True, exist_ok=True)
-    rows = json.loads((folder / "index.json").read_text())["sprites"]
+    rows = scenes.limited(json.loads((folder / "index.json").read_text()), world)["sprites"]
     gone = {r["id"] for r in rows if r["webp"] and not (folder / r["webp"]).exists()}
     if gone:
         print(f"{len(gone)} pictures of the index are not in the pack: left out; `sprites.py merge` takes the newer ones")
@@ -387,10 +388,11 @@ def main():
     ap.add_argument("--data", type=Path, default=Path("/work/data4"))
     ap.add_argument("--jobs", type=int, default=1)
     ap.add_argument("--sides", type=int, nargs="+", default=[64, 256, 1024])
+    ap.add_argument("--world", type=Path, help="only the sprites of this file of worlds/")
     ap.add_argument("--part", type=int, default=1, help="only every N-th sprite (a trial on a slow machine); the whole bank later keeps them")
     a = ap.parse_args()
     start = time.time()
-    {"pack": lambda: pack(a.data, a.jobs), "merge": lambda: merge(a.data), "rasterise": lambda: rasterise(a.data, a.jobs, a.sides, a.part)}[a.what]()
+    {"pack": lambda: pack(a.data, a.jobs), "merge": lambda: merge(a.data), "rasterise": lambda: rasterise(a.data, a.jobs, a.sides, a.part, a.world)}[a.what]()
     print(f"{a.what}: {time.time() - start:.0f} s")
 
 

@@ -37,6 +37,7 @@ def add_training(ap):
 
 def add_machine(ap):
     ap.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    ap.add_argument("--precision", choices=("auto", "bf16", "f32"), default="auto", help="auto: bf16 on CUDA and on CPUs with AMX")
     ap.add_argument("--threads", type=int, default=1, help="of the CPU, where it trains")
     ap.add_argument("--workers", type=int, help="processes that draw scenes; without it 10 on CUDA, none on a CPU")
     ap.add_argument(
@@ -53,6 +54,7 @@ def parser():
     ap.add_argument("--data", type=Path, default=Path("/work/data4"))
     ap.add_argument("--runs", type=Path, default=Path("/work/runs4"))
     ap.add_argument("--cards", type=Path, help="another stages.json")
+    ap.add_argument("--world", type=Path, help="a smaller part of the data (worlds/): what a CPU can learn")
     ap.add_argument("--encoder", type=Path, help="folder of the text encoder; without it the one that ships")
     ap.add_argument("--log-seconds", type=float, default=10)
     ap.add_argument("--save-minutes", type=float, default=3)
@@ -111,11 +113,12 @@ def main(words=None):
         return
     from checkpoints import CheckpointError
     from feed import FeedError
+    from scenes import WorldError
     from trainer import TrainingError
 
     try:
         train(o)
-    except (CheckpointError, FeedError, TrainingError) as e:
+    except (CheckpointError, FeedError, TrainingError, WorldError) as e:
         raise SystemExit(f"train.py: {e}") from e
 
 

@@ -44,6 +44,11 @@ def limited(seconds):
         signal.signal(signal.SIGALRM, before)
 
 
+def fast_in_bf16(device):
+    """CUDA, and CPUs with matrix units for it: twice the samples a second there."""
+    return device.type == "cuda" or getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+
+
 def rate(f, hold):
     """The learning rate's factor at a share f of the whole clock: warm-up, level until `hold`, then a cosine down."""
     fall = max(0.0, min(1.0, (f - hold) / (1 - hold)))
@@ -62,6 +67,7 @@ class Trainer:
         self.lr = options.lr or cards.setting(stage, "lr", kind)
         self.keep = options.ema or cards.setting(stage, "ema", kind)
         self.prediction = prediction or options.prediction or self.card["prediction"]
+        self.bf16 = options.precision == "bf16" or options.precision == "auto" and fast_in_bf16(self.device)
         torch.manual_seed(options.seed)  # the same start for every trial
         self.schedule = diffusion.schedule(self.card["schedule"])
         self.net = build(self.card["unet"]).to(self.device, memory_format=torch.channels_last)
@@ -84,6 +90,7 @@ class Trainer:
             lr=self.lr,
             prediction=self.prediction,
             device=self.device_name(),
+            precision="bf16" if self.bf16 else "f32",
             workers=options.workers,
             text_deviation=self.source.deviation,
             soft=bool(self.source.soft),
@@ -161,7 +168,7 @@ class Trainer:
     # -------------------------------------------------------------- updates
 
     def precision(self):
-        return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
     def loss(self, examples):
         """-> weighted loss of the batch, weighted loss of each picture, log SNR."""

@@ -51,7 +51,7 @@ class Tools:
 
     @cached_property
     def world(self):
-        return World(self.args.data, self.args.device)
+        return World(self.args.data, self.args.device, self.args.world)
 
     @cached_property
     def card(self):
@@ -158,6 +158,7 @@ def arguments():
     ap.add_argument("--model", type=Path, default=HERE.parents[1] / "models" / "default")
     ap.add_argument("--imagen", type=Path, default=HERE.parents[2] / "target" / "release" / "imagen")
     ap.add_argument("--out", type=Path, help="folder of REPORT.md; its pictures go into OUT/report")
+    ap.add_argument("--world", type=Path, help="the part of the data that the model was trained on, a file of ../worlds; none: all")
     ap.add_argument("--prompts", type=Path, help="PartiPrompts.tsv of google-research/parti (not part of this repository)")
     ap.add_argument("--size", choices=SIZES, default="small")
     ap.add_argument("--quick", action="store_true", help="every path at tiny size, for a dry run: --size quick --probe quick")

@@ -31,20 +31,19 @@ def generator(purpose, offset=0):
 
 
 class World:
-    """The packed data and its pixels. `side` of the banks: 64, 256 or 1024."""
+    """The packed data, or the part of it that a file of ../worlds names, and its pixels. `side` of the banks: 64, 256 or 1024."""
 
-    def __init__(self, data, device="cpu"):
+    def __init__(self, data, device="cpu", part=None):
         self.data, self.device = Path(data), device
         path = self.data / "pack" / "index.json"
         if not path.exists():
             raise SystemExit(f"{path} is missing: make it with sprites.py pack and sprites.py rasterise")
-        self.text = path.read_text()
-        self.index = json.loads(self.text)
+        self.index = scenes.limited(json.loads(path.read_text()), part)
         self.names, self.banks = Names.of(self.index), {}
 
     def key(self):
         """Names the data: an index that changes makes new probes."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(self.index).encode()).hexdigest()[:12]
 
     def bank(self, side):
         if side not in self.banks:

@@ -146,6 +146,18 @@ class Pictures(unittest.TestCase):
         used = {o["sprite"] for s in self.sampled(500) for o in s.objects}
         self.assertFalse(used & set(held.sprites))
 
+    def test_a_world_is_a_part_of_the_pack(self):
+        path = self.data / "world.json"
+        world = {"concepts": ["box", "plank"], "sets": {"thick": 2}, "forms": {"count": 1}, "render_share": 0.0}
+        path.write_text(json.dumps(world))
+        words = scenes.Vocabulary.load(self.data, world=path)
+        self.assertEqual({r["svg"] for r in words.sprites.values()}, {"thick/box", "thick/plank"})
+        rng = random.Random(1)
+        self.assertTrue(all(scenes.sample_scene(rng, words).facts["count"] > 1 for _ in range(50)))
+        path.write_text(json.dumps(world | {"concepts": ["box", "sphinx"]}))
+        with self.assertRaisesRegex(scenes.WorldError, "sphinx"):
+            scenes.Vocabulary.load(self.data, world=path)
+
     def test_numbers_and_pixels_survive_a_second_packing(self):
         before = json.loads((self.data / "pack" / "index.json").read_text())["sprites"]
         pixels = np.load(self.data / "banks" / "64.npy")
