@@ -18,6 +18,7 @@ import numpy as np
 
 FORMS = {"one": 60, "count": 15, "two": 15, "list": 10}
 RENDER_SHARE = 0.35
+SIZE, SIZE_WORDS = (0.52, 0.8), (None,) * 7 + ("big", "small", "small")  # of one thing in a picture
 NUMBERS = {2: ("two", "2", "a pair of"), 3: ("three", "3"), 4: ("four", "4")}
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 SAID = {"left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"), "above": ("above",), "below": ("below", "under")}
@@ -46,8 +47,6 @@ class Vocabulary:
     sprites: dict                                # id -> row of the index
     groups: dict = field(default_factory=dict)   # kind -> concept -> [rows]
     concepts: dict = field(default_factory=dict)
-    forms: dict = field(default_factory=dict)
-    render_share: float = 0.0
 
     @classmethod
     def load(cls, data, side=64, heldout=False, world=None):
@@ -75,6 +74,8 @@ class Vocabulary:
         self.hsv = {k: colorsys.rgb_to_hsv(*(c / 255 for c in v)) for k, v in self.colours.items()}
         self.weights = index["weights"]
         self.forms, self.render_share = index.get("forms", FORMS), index.get("render_share", RENDER_SHARE)
+        self.size, self.size_words = index.get("size", SIZE), index.get("size_words", SIZE_WORDS)
+        self.turns = index.get("turns", True)
         return self
 
 
@@ -83,7 +84,7 @@ class WorldError(Exception):
 
 
 def limited(index, world):
-    """The index of a world (a file: some concepts, some sets and their weights, shares of forms and renders); all of it without one."""
+    """The index of a world, a file of worlds/ (some concepts, some sets and their weights, shares of forms and renders, sizes of one thing)."""
     if not world:
         return index
     world = json.loads(Path(world).read_text())
@@ -92,7 +93,7 @@ def limited(index, world):
         raise WorldError(f"the pack has no {', '.join(sorted(unknown))}; pack/index.json lists its concepts")
     return index | {"concepts": [c for c in index["concepts"] if c["name"] in world["concepts"]],
                     "sprites": [r for r in index["sprites"] if r["concept"] in world["concepts"] and r["set"] in world["sets"]],
-                    "weights": index["weights"] | world["sets"], "forms": world["forms"], "render_share": world["render_share"]}
+                    "weights": index["weights"] | world["sets"], **{k: world[k] for k in ("forms", "render_share", "size", "size_words", "turns")}}
 
 
 # ---------------------------------------------------------------- words
@@ -188,7 +189,7 @@ def mirrors(t, vocabulary):
 def put(t, cx, cy, size, rng, vocabulary):
     """A thing at a place, moved inside the picture if it stands over."""
     w, h = extent(t["row"], size)
-    flat = t["row"]["kind"] == "flat"
+    flat = t["row"]["kind"] == "flat" and vocabulary.turns
     return {"sprite": t["row"]["id"], "recolour": t["recolour"], "cx": clamp(cx, w / 2 + MARGIN, 1 - w / 2 - MARGIN),
             "cy": clamp(cy, h / 2 + MARGIN, 1 - h / 2 - MARGIN), "size": size, "flip": flat and mirrors(t, vocabulary) and rng.random() < 0.5,
             "angle": rng.uniform(-7, 7) if flat and rng.random() < 0.3 else 0.0, "gain": rng.uniform(0.94, 1.06)}
@@ -226,7 +227,7 @@ def in_rows(objects, vocabulary, horizon, rng):
 
 
 def one_place(rng, vocabulary, things, size_word):
-    size = {"big": rng.uniform(0.8, 0.92), "small": rng.uniform(0.28, 0.4), None: rng.uniform(0.52, 0.8)}[size_word]
+    size = {"big": rng.uniform(0.8, 0.92), "small": rng.uniform(0.28, 0.4), None: rng.uniform(*vocabulary.size)}[size_word]
     spread = 0.03 + 0.35 * (1 - size) ** 2 * (1 if size_word is None else 0.6)
     return [put(things[0], rng.gauss(0.5, spread), rng.gauss(0.52, spread), size, rng, vocabulary)]
 
@@ -382,7 +383,7 @@ def _try_scene(rng, vocabulary, choices):
     number = choices.get("count") or rng.choice((2, 2, 3, 3, 4)) if form == "count" else 1
     if form == "count":
         things = [a] * number
-    size = choices.get("size") or rng.choice((None,) * 7 + ("big", "small", "small")) if form == "one" else None
+    size = choices.get("size") or rng.choice(vocabulary.size_words) if form == "one" else None
     relation = None
     if form == "two" and rng.random() < 0.85 or choices.get("relation"):
         relation = choices.get("relation") or rng.choice(("left of", "right of") if kind == "render" else tuple(OPPOSITE))

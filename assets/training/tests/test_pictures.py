@@ -148,12 +148,15 @@ class Pictures(unittest.TestCase):
 
     def test_a_world_is_a_part_of_the_pack(self):
         path = self.data / "world.json"
-        world = {"concepts": ["box", "plank"], "sets": {"thick": 2}, "forms": {"count": 1}, "render_share": 0.0}
+        world = {"concepts": ["box", "plank"], "sets": {"thick": 2}, "forms": {"count": 1}, "render_share": 0.0,
+                 "size": [0.5, 0.6], "size_words": [None], "turns": False}
         path.write_text(json.dumps(world))
         words = scenes.Vocabulary.load(self.data, world=path)
         self.assertEqual({r["svg"] for r in words.sprites.values()}, {"thick/box", "thick/plank"})
         rng = random.Random(1)
-        self.assertTrue(all(scenes.sample_scene(rng, words).facts["count"] > 1 for _ in range(50)))
+        some = [scenes.sample_scene(rng, words) for _ in range(50)]
+        self.assertTrue(all(s.facts["count"] > 1 for s in some))
+        self.assertFalse(any(o["flip"] or o["angle"] for s in some for o in s.objects))
         path.write_text(json.dumps(world | {"concepts": ["box", "sphinx"]}))
         with self.assertRaisesRegex(scenes.WorldError, "sphinx"):
             scenes.Vocabulary.load(self.data, world=path)
