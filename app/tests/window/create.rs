@@ -1,7 +1,7 @@
 //! The create view, driven as a person drives it.
 
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use imagen_app::window::draft::Input;
 use imagen_app::window::prefs::{Prefs, ThemeChoice};
 use imagen_app::window::stage_view::Progress;
@@ -126,6 +126,28 @@ fn candidates_are_picked_and_enlarged_one_after_the_other() {
         assert_eq!(bench.state().create.picture(1024), Some(&painting(1024, painted, 0.0)), "{name}");
     }
     bench.snapshot("create_enlarged");
+    enlarging_is_offered_where_something_is_left(&mut bench);
+}
+
+/// Candidates 3 and 6 are there, and 6 is seen.
+fn enlarging_is_offered_where_something_is_left(bench: &mut Bench) {
+    let disabled = |bench: &Bench, name: &str| bench.app.get_by_label(name).accesskit_node().is_disabled();
+    assert!(disabled(bench, "Enlarge this to 1024"));
+    bench.app.get_by_label("Enlarge this to 1024").hover();
+    bench.app.run_steps(60);
+    assert!(bench.reads("It is there, or on the way, with these settings"));
+    bench.click("Mark candidate 3");
+    bench.click("Mark candidate 7");
+    assert!(!disabled(bench, "Enlarge 1 to 1024"));
+    bench.click("Mark candidate 3");
+    bench.click("Mark candidate 7");
+    bench.click("Settings of stage 1024");
+    bench.app.get_by_label("Guidance slider").set_value_accesskit(9.0);
+    bench.settle();
+    bench.click("Enlarge this to 1024");
+    let (_, request) = bench.job();
+    assert_eq!((request.first_candidate, request.stages[&1024].guidance_weight), (5, Some(9.0)));
+    assert!(disabled(bench, "Enlarge this to 1024"), "it is on the way");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod act;
 mod act_files;
+mod enlarge;
 mod fold;
 mod fold_io;
 mod full;
@@ -10,6 +11,8 @@ mod make;
 mod notes;
 mod unsaved;
 
+#[cfg(test)]
+mod enlarge_tests;
 #[cfg(test)]
 mod files_tests;
 
