@@ -8,6 +8,7 @@ use imagen_protocol::{EngineError, GenerateRequest, ModelInfo, Preview, RgbImage
 
 use super::draft::Draft;
 use super::lens::Lens;
+use super::precision;
 use super::stage_view::{Progress, StageView};
 
 /// Stages by the side of their pictures.
@@ -194,6 +195,7 @@ impl Create {
         let same_stages = self.sizes().into_iter().filter(|&s| s <= size).filter_map(|s| self.shown(s)).all(|s| {
             let now = model.stages.iter().find(|info| info.size == s.size()).map(|info| draft.settings(info));
             now.is_none_or(|settings| settings == s.plan.settings)
+                && precision::agree(s.request.weights, draft.weights, model, s.size())
         });
         !(same_text && same_seed && same_stages)
     }

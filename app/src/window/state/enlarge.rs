@@ -1,10 +1,11 @@
 //! Candidates of the first stage, enlarged alone: which of them would get a picture that is not there yet.
 
-use imagen_protocol::{GenerateRequest, StageInput, StagePlan};
+use imagen_protocol::{GenerateRequest, ModelInfo, StageInput, StagePlan};
 
 use super::State;
 use crate::window::action::Effect;
 use crate::window::job::Purpose;
+use crate::window::precision;
 use crate::window::stage_view::{Progress, StageView};
 
 impl State {
@@ -58,17 +59,19 @@ impl State {
         let plans = request.plan(&model.stages).map_err(|e| e.to_string())?;
         let jobs = self.queue.running.iter().chain(&self.queue.waiting);
         let asked_for = jobs.into_iter().any(|job| job.purpose == Purpose::Create && job.request == request);
-        Ok(!asked_for && !plans.iter().all(|plan| self.is_there(candidate, plan)))
+        Ok(!asked_for && !plans.iter().all(|plan| self.is_there(candidate, plan, model)))
     }
 
     /// Whether a stage of a candidate is made, or being made, just so.
-    fn is_there(&self, candidate: u32, plan: &StagePlan) -> bool {
+    fn is_there(&self, candidate: u32, plan: &StagePlan, model: &ModelInfo) -> bool {
+        let weights = self.draft.weights;
         let comes = |stage: &StageView| match stage.progress {
             Progress::Done => true,
             Progress::Waiting | Progress::Running => self.create.is_at_work(),
             Progress::Cancelled | Progress::Failed(_) => false,
         };
-        self.create.stage_of(plan.size, candidate).is_some_and(|stage| stage.plan == *plan && comes(stage))
+        let same = |stage: &StageView| stage.plan == *plan && precision::agree(stage.request.weights, weights, model, plan.size);
+        self.create.stage_of(plan.size, candidate).is_some_and(|stage| same(stage) && comes(stage))
     }
 
     /// The job that enlarges a candidate of the finished first stage.

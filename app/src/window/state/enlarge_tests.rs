@@ -4,7 +4,7 @@ use super::State;
 use super::tests_create::{run, sent, state};
 use crate::test_support::model;
 use crate::window::action::Action;
-use imagen_protocol::Event;
+use imagen_protocol::{Event, Weights};
 
 /// Four finished candidates of the first stage.
 fn four() -> State {
@@ -37,6 +37,10 @@ fn what_is_there_with_these_settings_is_not_offered_again() {
     guidance(&mut state, 2, 9.0);
     assert_eq!(state.to_enlarge(), Ok(vec![0]), "a later stage was changed since");
     state.draft.stages.clear();
+    state.draft.weights = Weights::F16;
+    assert_eq!(state.to_enlarge(), Ok(vec![0]), "rounded weights make another picture");
+    state.draft.weights = Weights::F32;
+    assert!(state.to_enlarge().is_err(), "a small model is f32 by itself");
     guidance(&mut state, 0, 9.0);
     state.draft.prompt = "a cat".into();
     assert!(state.to_enlarge().is_err(), "what made the kept 64 is no matter of the later stages");
