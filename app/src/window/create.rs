@@ -23,6 +23,8 @@ pub struct Create {
     pub enlarged: BTreeMap<u32, Stages>,
     /// Which candidate the tiles show.
     pub selected: u32,
+    /// The stage whose tile is shown where there is room for one; `None`: that which is being made. The next job resets it.
+    pub tile: Option<u32>,
     /// Candidates that are marked to be enlarged.
     pub picked: BTreeSet<u32>,
     /// What went wrong with the last job; cleared by the next.
@@ -61,7 +63,7 @@ impl Create {
         let candidates = self.candidates();
         self.selected = self.selected.min(candidates.saturating_sub(1));
         self.picked.retain(|&candidate| candidate < candidates);
-        (self.error, self.seconds, self.at_work) = (None, None, true);
+        (self.error, self.seconds, self.tile, self.at_work) = (None, None, None, true);
     }
 
     /// Whether a job starts from pictures that are kept here.
@@ -178,6 +180,12 @@ impl Create {
     /// The selected candidate's largest stage that has something to show.
     pub fn latest(&self) -> Option<&StageView> {
         self.sizes().into_iter().rev().find(|&size| self.picture(size).is_some()).and_then(|size| self.shown(size))
+    }
+
+    /// The selected candidate's stage at which its job failed or was cancelled.
+    pub fn ended(&self) -> Option<u32> {
+        let over = |stage: &StageView| matches!(stage.progress, Progress::Cancelled | Progress::Failed(_));
+        self.sizes().into_iter().find(|&size| self.shown(size).is_some_and(over))
     }
 
     /// The stage that runs, of whichever candidate.

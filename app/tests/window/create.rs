@@ -286,6 +286,48 @@ fn generate_is_in_reach_in_the_smallest_window_at_the_largest_scale_whichever_ra
 }
 
 #[test]
+fn the_smallest_window_at_the_largest_scale_keeps_one_stage_with_a_switch() {
+    let mut least = setup([512.0, 320.0], ThemeChoice::Dark, 2.0);
+    least.snapshot("create_least_prompt");
+    least.click("Prompt rail");
+    least.state_mut().draft.candidates = 4;
+    least.click("Generate");
+    let (job, _) = least.start_job();
+    least.run_stage(job, 64, 4, 30);
+    least.run_steps(job, 256, 4, 9, 15);
+    assert!(least.reads("9/15 · "), "the stage in progress");
+    least.snapshot("create_least_running");
+    least.click("Show stage 64");
+    assert!(least.reads("30 steps · ") && !least.reads("9/15 · "));
+    least.click("Show stage 64");
+    assert!(least.reads("9/15 · "), "once more follows the one that runs");
+    least.run_stage(job, 256, 4, 15);
+    least.run_stage(job, 1024, 4, 15);
+    least.send([Event::JobFinished { job, seconds: 31.0 }]);
+    assert!(!least.app.get_by_label("Save the 1024-pixel picture").accesskit_node().is_disabled(), "the finest");
+    let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(512.0, 320.0));
+    for name in ["Show stage 64", "Show stage 1024", "Save the 1024-pixel picture", "Candidate 1", "The picture being made"] {
+        let rect = least.app.get_by_label(name).rect();
+        assert!(screen.contains_rect(rect), "{name}: {rect:?}");
+    }
+    least.click("Prompt rail");
+    assert!(least.sees("Show stage 256"));
+    least.snapshot("create_least_done");
+}
+
+#[test]
+fn a_narrow_window_at_125_percent_keeps_one_stage_with_a_switch() {
+    let mut narrow = setup([819.0, 512.0], ThemeChoice::Light, 1.25);
+    finished(&mut narrow, 4);
+    narrow.click("Show stage 256");
+    narrow.snapshot("create_narrow_125");
+    narrow.click("Generate");
+    let (job, _) = narrow.start_job();
+    narrow.run_steps(job, 64, 4, 3, 30);
+    assert_eq!(narrow.state().create.tile, None, "another job is looked at from its beginning");
+}
+
+#[test]
 fn the_light_theme() {
     let mut light = setup([1440.0, 900.0], ThemeChoice::Light, 1.0);
     finished(&mut light, 4);
@@ -347,7 +389,8 @@ fn thresholding_presets_and_lists_are_set_by_name() {
 #[test]
 fn prompts_of_many_scripts_are_shown() {
     let mut bench = Bench::open();
-    let prompt = "赤いリンゴ 写真\n빨간 사과 사진\n红苹果，照片 紅蘋果\nкрасное яблоко\nένα κόκκινο μήλο";
+    let prompt =
+        "赤いリンゴ 写真\n빨간 사과 사진\n红苹果，照片 紅蘋果\nкрасное яблоко\nένα κόκκινο μήλο\na 🍎 beside a 🐕, ☕ and ❤";
     bench.state_mut().draft.prompt = prompt.into();
     bench.until("counted", |s| s.tokens.as_ref().is_some_and(|t| t.tokens > 7));
     bench.snapshot("create_scripts");

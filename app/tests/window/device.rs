@@ -107,6 +107,26 @@ fn a_lost_device_is_said_and_the_pictures_survive_its_restart() {
 }
 
 #[test]
+fn what_is_said_beside_the_candidates_is_not_covered_by_a_note() {
+    let mut bench = Bench::open();
+    bench.state_mut().draft.candidates = 4;
+    queue(&mut bench, &["a red apple"]);
+    let (job, _) = bench.start_job();
+    bench.run_stage(job, 64, 4, 3);
+    bench.run_steps(job, 256, 4, 2, 15);
+    bench.send([Event::JobFailed { job, error: lost() }]);
+    assert!(!bench.sees("Dismiss"), "the note would say the same over it");
+    bench.snapshot("engine_lost_candidates");
+    bench.click("Gallery");
+    assert!(bench.sees("Dismiss"), "elsewhere it is a note");
+    bench.click("Create");
+    let ways_on: Vec<_> = bench.app.get_all_by_label("Use the CPU").map(|button| button.rect()).collect();
+    let candidate = bench.app.get_by_label("Candidate 1").rect();
+    let own = ways_on.iter().find(|rect| (candidate.left() - 1.0..candidate.left() + 200.0).contains(&rect.left()));
+    assert!(own.is_some_and(|rect| rect.bottom() < candidate.top()), "{ways_on:?} over {candidate:?}");
+}
+
+#[test]
 fn an_engine_whose_thread_ends_is_restarted_by_choice() {
     let mut bench = Bench::open();
     let (_, side) = imagen_protocol::engine_channel();

@@ -22,7 +22,7 @@ pub fn show(ui: &mut Ui, state: &State, textures: &mut Textures, actions: &mut A
         let said = if picked > 0 { format!("{picked} of {count} marked") } else { count.to_string() };
         widgets::caption(ui, said);
     });
-    super::error(ui, state);
+    super::error(ui, state, actions);
     if count > 1 {
         enlarge(ui, state, actions);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| grid(ui, state, count, textures, actions));
