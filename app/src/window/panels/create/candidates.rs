@@ -35,7 +35,10 @@ pub fn show(ui: &mut Ui, state: &State, textures: &mut Textures, actions: &mut A
 
 /// Offers what is not there yet, and says why where nothing is left to make.
 fn enlarge(ui: &mut Ui, state: &State, actions: &mut Actions) {
-    widgets::caption(ui, "Click to see, tick to enlarge");
+    // In a low window the candidates themselves need the room.
+    if ui.available_height() > 2.0 * theme::CANDIDATE {
+        widgets::caption(ui, "Click to see, tick to enlarge");
+    }
     let last = state.sizes().last().copied().unwrap_or_default();
     let marked = state.create.picked.len();
     let left = state.to_enlarge();

@@ -89,7 +89,9 @@ fn upper(ui: &mut Ui, state: &mut State, tiles: Tiles, textures: &mut Textures, 
     let head = if tiles.head == Head::Latest { theme::ROW + theme::GAP } else { 0.0 };
     let beside = if theme::has_side(room.width()) { theme::SIDE + theme::GAP } else { 0.0 };
     let side = (room.height() - head).min(room.width() - beside).max(theme::THUMB);
-    let left = Rect::from_min_size(room.min, Vec2::new(side, room.height()));
+    // Alone, it is in the middle.
+    let indent = if beside > 0.0 { 0.0 } else { (room.width() - side) / 2.0 };
+    let left = Rect::from_min_size(room.min + vec2(indent, 0.0), Vec2::new(side, room.height()));
     inside(ui, left, |ui| hero::show(ui, state, side, tiles.head, textures, actions));
     if beside > 0.0 {
         let right = Rect::from_min_max(room.min + vec2(side + theme::GAP, 0.0), room.max);
