@@ -9,7 +9,7 @@ use imagen_protocol::{Command, EngineError, Event, GenerateRequest, JobId, Previ
 
 use crate::harness::{Bench, Setup, painting};
 
-fn with_prompt(mut bench: Bench) -> Bench {
+pub fn with_prompt(mut bench: Bench) -> Bench {
     bench.state_mut().draft.prompt = "a red apple on a wooden table".into();
     bench.state_mut().draft.seed_locked = true;
     bench.until("counted", |s| s.tokens.as_ref().is_some_and(|t| t.tokens == 7));
@@ -17,7 +17,7 @@ fn with_prompt(mut bench: Bench) -> Bench {
 }
 
 /// A job of these candidates, all of its stages.
-fn finished(bench: &mut Bench, candidates: u32) -> (JobId, GenerateRequest) {
+pub fn finished(bench: &mut Bench, candidates: u32) -> (JobId, GenerateRequest) {
     bench.state_mut().draft.candidates = candidates;
     bench.click("Generate");
     let (job, request) = bench.start_job();
@@ -30,7 +30,7 @@ fn finished(bench: &mut Bench, candidates: u32) -> (JobId, GenerateRequest) {
     (job, request)
 }
 
-fn setup(size: [f32; 2], theme: ThemeChoice, pixels_per_point: f32) -> Bench {
+pub fn setup(size: [f32; 2], theme: ThemeChoice, pixels_per_point: f32) -> Bench {
     let mut bench = Bench::with(Setup { size, pixels_per_point, prefs: Prefs { theme, ..Prefs::default() } });
     bench.ready();
     with_prompt(bench)
@@ -250,81 +250,6 @@ fn a_slider_is_dragged_and_a_double_click_on_it_resets() {
     assert!((17.0..20.0).contains(&weight), "{weight}");
     click_twice(&mut bench, at(0.9));
     assert!(!bench.state().draft.is_changed(64), "the model's value is back");
-}
-
-#[test]
-fn a_narrow_window_has_drawers() {
-    let mut narrow = setup([1024.0, 640.0], ThemeChoice::Dark, 1.0);
-    finished(&mut narrow, 4);
-    narrow.snapshot("create_narrow");
-    narrow.click("Stages rail");
-    assert!(narrow.sees("Presets") && !narrow.sees("Seed"));
-    narrow.snapshot("create_narrow_stages");
-    narrow.click("Generate");
-    let (job, _) = narrow.start_job();
-    narrow.run_steps(job, 64, 4, 3, 30);
-    narrow.click("Cancel");
-    assert!(narrow.engine.cancel.is_cancelled());
-}
-
-#[test]
-fn generate_is_in_reach_in_the_smallest_window_at_the_largest_scale_whichever_rail_is_open() {
-    // The least window, 1024 x 640, with an interface of 200 %.
-    let mut least = setup([512.0, 320.0], ThemeChoice::Dark, 2.0);
-    let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(512.0, 320.0));
-    for rail in [None, Some("Stages rail"), Some("Stages rail")] {
-        rail.into_iter().for_each(|rail| least.click(rail));
-        for view in ["Create", "Compare", "Gallery"] {
-            least.click(view);
-            let button = least.app.get_by_label("Generate").rect();
-            assert!(screen.contains_rect(button), "{view}, {rail:?}: {button:?}");
-        }
-        least.click("Create");
-    }
-    least.click("Stages rail");
-    least.snapshot("create_least_stages");
-}
-
-#[test]
-fn the_smallest_window_at_the_largest_scale_keeps_one_stage_with_a_switch() {
-    let mut least = setup([512.0, 320.0], ThemeChoice::Dark, 2.0);
-    least.snapshot("create_least_prompt");
-    least.click("Prompt rail");
-    least.state_mut().draft.candidates = 4;
-    least.click("Generate");
-    let (job, _) = least.start_job();
-    least.run_stage(job, 64, 4, 30);
-    least.run_steps(job, 256, 4, 9, 15);
-    assert!(least.reads("9/15 · "), "the stage in progress");
-    least.snapshot("create_least_running");
-    least.click("Show stage 64");
-    assert!(least.reads("30 steps · ") && !least.reads("9/15 · "));
-    least.click("Show stage 64");
-    assert!(least.reads("9/15 · "), "once more follows the one that runs");
-    least.run_stage(job, 256, 4, 15);
-    least.run_stage(job, 1024, 4, 15);
-    least.send([Event::JobFinished { job, seconds: 31.0 }]);
-    assert!(!least.app.get_by_label("Save the 1024-pixel picture").accesskit_node().is_disabled(), "the finest");
-    let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(512.0, 320.0));
-    for name in ["Show stage 64", "Show stage 1024", "Save the 1024-pixel picture", "Candidate 1", "The picture being made"] {
-        let rect = least.app.get_by_label(name).rect();
-        assert!(screen.contains_rect(rect), "{name}: {rect:?}");
-    }
-    least.click("Prompt rail");
-    assert!(least.sees("Show stage 256"));
-    least.snapshot("create_least_done");
-}
-
-#[test]
-fn a_narrow_window_at_125_percent_keeps_one_stage_with_a_switch() {
-    let mut narrow = setup([819.0, 512.0], ThemeChoice::Light, 1.25);
-    finished(&mut narrow, 4);
-    narrow.click("Show stage 256");
-    narrow.snapshot("create_narrow_125");
-    narrow.click("Generate");
-    let (job, _) = narrow.start_job();
-    narrow.run_steps(job, 64, 4, 3, 30);
-    assert_eq!(narrow.state().create.tile, None, "another job is looked at from its beginning");
 }
 
 #[test]
