@@ -1,6 +1,6 @@
 //! `imagen settings`: what a picture knows of its making.
 
-use imagen_protocol::{StagePlan, Steps};
+use imagen_protocol::{StagePlan, Steps, Weights};
 
 use crate::args::SettingsArgs;
 use crate::error::AppError;
@@ -54,6 +54,11 @@ pub fn rows(settings: &PictureSettings) -> Vec<(String, String)> {
         rows.push(("from", format!("a picture of {0} x {0}, not part of this file", input.size)));
     }
     rows.push(("model", printable(&settings.model)));
+    match request.weights {
+        Weights::Auto => {}
+        Weights::F32 => rows.push(("weights", "f32 in memory".into())),
+        Weights::F16 => rows.push(("weights", "f16 in memory".into())),
+    }
     let mut rows: Vec<(String, String)> = rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     rows.extend(settings.stages.iter().map(|stage| (format!("stage {}", stage.size), stage_text(stage))));
     rows.push(("device".into(), printable(&settings.device)));
@@ -93,7 +98,9 @@ mod tests {
 
     #[test]
     fn they_are_printed_for_people_and_for_programs() {
-        let settings = picture_settings("a red\u{1b}[31m apple");
+        let mut settings = picture_settings("a red\u{1b}[31m apple");
+        assert!(!lines(&settings).iter().any(|line| line.starts_with("weights")));
+        settings.request.weights = Weights::F16;
         let json = settings.to_json().expect("JSON");
         let ran = show(&[(IMAGEN, &json)], false);
         ran.result.expect("it works");
@@ -107,6 +114,7 @@ mod tests {
             "{}",
             ran.out
         );
+        assert!(ran.out.contains("\nweights     f16 in memory\n"), "{}", ran.out);
         let back: PictureSettings = serde_json::from_str(&show(&[(IMAGEN, &json)], true).out).expect("JSON");
         assert_eq!(back, settings);
     }

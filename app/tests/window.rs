@@ -18,3 +18,5 @@ mod device;
 mod files;
 #[path = "window/gallery.rs"]
 mod gallery;
+#[path = "window/narrow.rs"]
+mod narrow;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use imagen_protocol::{Command, DeviceChoice, RgbImage};
+use imagen_protocol::{Command, DeviceChoice, RgbImage, Weights};
 use serde::{Deserialize, Serialize};
 
 use super::draft::Preset;
@@ -71,6 +71,7 @@ pub enum Action {
     SetModel(Option<PathBuf>),
     ChooseModelFolder,
     SetDevice(DeviceChoice),
+    SetWeights(Weights),
     /// Ends the engine and starts it again on the chosen device.
     RestartEngine,
     UnloadModels,

@@ -8,6 +8,7 @@ use imagen_protocol::{EngineError, GenerateRequest, ModelInfo, Preview, RgbImage
 
 use super::draft::Draft;
 use super::lens::Lens;
+use super::precision;
 use super::stage_view::{Progress, StageView};
 
 /// Stages by the side of their pictures.
@@ -22,6 +23,8 @@ pub struct Create {
     pub enlarged: BTreeMap<u32, Stages>,
     /// Which candidate the tiles show.
     pub selected: u32,
+    /// The stage whose tile is shown where there is room for one; `None`: that which is being made. The next job resets it.
+    pub tile: Option<u32>,
     /// Candidates that are marked to be enlarged.
     pub picked: BTreeSet<u32>,
     /// What went wrong with the last job; cleared by the next.
@@ -60,7 +63,7 @@ impl Create {
         let candidates = self.candidates();
         self.selected = self.selected.min(candidates.saturating_sub(1));
         self.picked.retain(|&candidate| candidate < candidates);
-        (self.error, self.seconds, self.at_work) = (None, None, true);
+        (self.error, self.seconds, self.tile, self.at_work) = (None, None, None, true);
     }
 
     /// Whether a job starts from pictures that are kept here.
@@ -179,6 +182,12 @@ impl Create {
         self.sizes().into_iter().rev().find(|&size| self.picture(size).is_some()).and_then(|size| self.shown(size))
     }
 
+    /// The selected candidate's stage at which its job failed or was cancelled.
+    pub fn ended(&self) -> Option<u32> {
+        let over = |stage: &StageView| matches!(stage.progress, Progress::Cancelled | Progress::Failed(_));
+        self.sizes().into_iter().find(|&size| self.shown(size).is_some_and(over))
+    }
+
     /// The stage that runs, of whichever candidate.
     pub fn running(&self) -> Option<&StageView> {
         let all = self.stages.values().chain(self.enlarged.values().flat_map(BTreeMap::values));
@@ -194,6 +203,7 @@ impl Create {
         let same_stages = self.sizes().into_iter().filter(|&s| s <= size).filter_map(|s| self.shown(s)).all(|s| {
             let now = model.stages.iter().find(|info| info.size == s.size()).map(|info| draft.settings(info));
             now.is_none_or(|settings| settings == s.plan.settings)
+                && precision::agree(s.request.weights, draft.weights, model, s.size())
         });
         !(same_text && same_seed && same_stages)
     }

@@ -1,3 +1,5 @@
+use imagen_protocol::Weights;
+
 use super::*;
 use crate::test_support::{flat, model, plans};
 
@@ -125,6 +127,8 @@ fn stale_is_what_another_setting_text_or_seed_made() {
     settings.guidance_weight = 9.0;
     later.set(&model.stages[1], &settings);
     assert_eq!([64, 256].map(|size| create.is_stale(size, &later, &model)), [false, true]);
+    let rounded = Draft { weights: Weights::F16, ..same.clone() };
+    assert!(create.is_stale(64, &rounded, &model), "its text encoder's file is f32");
     for other in [Draft { prompt: "y".into(), ..same.clone() }, Draft { seed: 8, ..same }] {
         assert!(create.is_stale(64, &other, &model));
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use imagen_protocol::{
-    DeviceChoice, GenerateRequest, ModelInfo, SamplerKind, StageInfo, StageInput, StageOverrides, StageSettings, Steps, Threshold,
+    DeviceChoice, GenerateRequest, ModelInfo, SamplerKind, StageInfo, StageInput, StageOverrides, StageSettings, Steps,
+    Threshold, Weights,
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,8 @@ pub struct Draft {
     pub candidates: u32,
     pub model: Option<PathBuf>,
     pub device: DeviceChoice,
+    /// What numbers weights are in memory: they decide the picture's digits too, so every request says it.
+    pub weights: Weights,
     /// What differs from the model's defaults, by stage size.
     pub stages: BTreeMap<u32, StageOverrides>,
     /// The last stage to run; `None`: all.
@@ -97,6 +100,7 @@ impl Default for Draft {
             candidates: 1,
             model: None,
             device: DeviceChoice::Auto,
+            weights: Weights::Auto,
             stages: BTreeMap::new(),
             until: None,
             input: None,
@@ -113,6 +117,7 @@ impl Draft {
             seed: self.seed,
             count: self.candidates,
             model: self.model.clone(),
+            weights: self.weights,
             stages: self.stages.clone(),
             until: self.until,
             from: self.input.as_ref().map(|i| i.input.clone()),
@@ -165,6 +170,7 @@ impl Draft {
         // One candidate of many comes again with those before it.
         self.candidates = request.first_candidate.saturating_add(request.count).clamp(1, 64);
         self.model.clone_from(&request.model);
+        self.weights = request.weights;
         self.until = request.until;
         self.stages.clone_from(&request.stages);
         self.stages.extend(picture.stages.iter().map(|plan| (plan.size, StageOverrides::from(&plan.settings))));
@@ -205,10 +211,12 @@ mod tests {
         let mut picture = picture_settings("a red apple");
         picture.request.seed = 11;
         picture.request.until = Some(64);
+        picture.request.weights = Weights::F16;
         picture.stages[0].settings.guidance_weight = 12.5;
         let mut draft = Draft { seed_locked: false, ..Draft::default() };
         draft.restore(&picture);
         assert_eq!(draft.request().plan(&model().stages).expect("valid"), picture.stages);
         assert_eq!((draft.prompt.as_str(), draft.seed, draft.seed_locked), ("a red apple", 11, true));
+        assert_eq!((draft.weights, draft.request().weights), (Weights::F16, Weights::F16));
     }
 }

@@ -1,5 +1,5 @@
-//! Inter for text, Droid Sans Fallback for Chinese, Japanese and Korean, Phosphor for icons. What else a prompt may hold comes from the
-//! system's fonts (eframe's `system_fonts`).
+//! Inter for text, Droid Sans Fallback for Chinese, Japanese and Korean, Phosphor for icons, Noto Emoji for the emoji of Unicode 6. What
+//! else a prompt may hold, later emoji among it, comes from the system's fonts (eframe's `system_fonts`).
 
 use std::sync::Arc;
 
@@ -8,11 +8,12 @@ use egui::{Context, FontData, FontDefinitions, FontFamily};
 /// Inter SemiBold: heads.
 pub const BOLD: &str = "bold";
 
-const FONTS: [(&str, &[u8]); 4] = [
+const FONTS: [(&str, &[u8]); 5] = [
     ("inter", include_bytes!("../../../assets/fonts/Inter-Regular.otf")),
     ("inter-semibold", include_bytes!("../../../assets/fonts/Inter-SemiBold.otf")),
     ("droid-fallback", include_bytes!("../../../assets/fonts/DroidSansFallback.ttf")),
     ("phosphor", include_bytes!("../../../assets/fonts/Phosphor.ttf")),
+    ("noto-emoji", include_bytes!("../../../assets/fonts/NotoEmoji-Regular.ttf")),
 ];
 
 pub fn install(ctx: &Context) {
@@ -29,7 +30,8 @@ fn definitions() -> FontDefinitions {
     for (name, bytes) in FONTS {
         fonts.font_data.insert(name.into(), Arc::new(FontData::from_static(bytes)));
     }
-    let family = |first: &str| [first, "phosphor", "droid-fallback"].map(String::from).to_vec();
+    // Noto Emoji last: it has digits and signs of its own.
+    let family = |first: &str| [first, "phosphor", "droid-fallback", "noto-emoji"].map(String::from).to_vec();
     fonts.families.insert(FontFamily::Proportional, family("inter"));
     fonts.families.insert(FontFamily::Monospace, family("inter"));
     fonts.families.insert(bold(), family("inter-semibold"));
@@ -39,6 +41,7 @@ fn definitions() -> FontDefinitions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::window::icons;
     use egui::{FontId, RawInput};
 
     /// Only what is bundled: no window, so no fonts of the system.
@@ -60,12 +63,33 @@ mod tests {
             ("Cyrillic", "красное яблоко на деревянном столе, ёж, їжак, ґанок, љубав, џеп"),
             ("Greek", "ένα κόκκινο μήλο πάνω σε ξύλινο τραπέζι, ΐ ΰ ώ Ω"),
             ("Vietnamese", "một quả táo đỏ trên bàn gỗ, ếch, ữ, ặ"),
+            ("Emoji of Unicode 6", "🍎🐕🌻🚗🎈🏠🍐🐱🌍🎨📷😀😍🎄🚀🐘🍰☕❤✨⛄"),
             ("Latin with signs", "Äpfel, crème brûlée, naïve, łódź, smörgåsbord, ğ, ß, ø, œ, €"),
         ] {
             for family in [FontFamily::Proportional, FontFamily::Monospace, bold()] {
                 assert_eq!(lacks(&family, text), Vec::<char>::new(), "{script} in {family:?}");
             }
         }
+        // Later than the font: chair, fox, kite, unicorn and robot are left to the system's fonts.
+        assert_eq!(lacks(&FontFamily::Proportional, "🪑🦊🪁🦄🤖🍎"), ['🪑', '🦊', '🪁', '🦄', '🤖']);
         assert_eq!(lacks(&FontFamily::Proportional, "a\u{10FFFE}"), ['\u{10FFFE}'], "the test can tell");
+    }
+
+    #[test]
+    fn emoji_take_no_sign_or_icon_from_the_fonts_before_them() {
+        let without = {
+            let mut fonts = definitions();
+            fonts.families.values_mut().for_each(|family| family.retain(|name| name != "noto-emoji"));
+            fonts
+        };
+        let widths = |fonts: FontDefinitions| {
+            let ctx = Context::default();
+            ctx.set_fonts(fonts);
+            ctx.run_ui(RawInput::default(), |_| {}).textures_delta.clear();
+            let font = FontId::proportional(13.0);
+            let signs = format!("0123456789#©®{}{}", icons::CHECK, icons::WARNING);
+            ctx.fonts_mut(|fonts| signs.chars().map(|c| fonts.glyph_width(&font, c)).collect::<Vec<_>>())
+        };
+        assert_eq!(widths(definitions()), widths(without));
     }
 }

@@ -22,6 +22,7 @@ pub mod log;
 pub mod menu;
 pub mod panels;
 pub mod ports;
+mod precision;
 pub mod prefs;
 pub mod shown;
 pub mod stage_view;

@@ -146,6 +146,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let mut prefs = Prefs { scale: 1.5, theme: ThemeChoice::Dark, show_log: true, ..Prefs::default() };
         prefs.draft.prompt = "赤い apple".into();
+        prefs.draft.weights = imagen_protocol::Weights::F16;
         prefs.compare.columns[1].guidance_weight = Some(15.0);
         let folder = dir.path().join("new");
         save(&folder, &prefs).expect("saved");
@@ -175,6 +176,16 @@ mod tests {
             assert_eq!(&std::fs::read_to_string(aside).expect("kept"), text);
         }
         assert!(!dir.path().join(FILE).exists());
+    }
+
+    #[test]
+    fn a_file_from_before_the_weights_could_be_chosen_is_read() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let text = r#"{"format": 1, "draft": {"prompt": "a kite", "seed": 3, "device": "cpu"}}"#;
+        std::fs::write(dir.path().join(FILE), text).expect("written");
+        let Loaded { prefs, remark } = load(dir.path());
+        assert_eq!((prefs.draft.prompt.as_str(), prefs.draft.seed, remark), ("a kite", 3, None));
+        assert_eq!(prefs.draft.weights, imagen_protocol::Weights::Auto);
     }
 
     #[test]

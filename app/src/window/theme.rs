@@ -59,6 +59,11 @@ pub const THUMB: f32 = 96.0;
 pub const CANDIDATE: f32 = 72.0;
 /// Least width of what stands beside the large picture.
 pub const SIDE: f32 = 176.0;
+/// Whether candidates, or what went wrong, have room beside the large picture.
+pub fn has_side(width: f32) -> bool {
+    width >= THUMB + GAP + SIDE
+}
+
 /// Mark of what was changed.
 pub const DOT: f32 = 3.0;
 /// How much of an older picture is left to see.

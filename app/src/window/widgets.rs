@@ -119,7 +119,9 @@ pub fn clipped(ui: &mut Ui, text: &str, colour: Color32, rows: usize) -> Respons
 pub fn empty(ui: &mut Ui, icon: &str, title: &str, text: &str) {
     let p = Palette::get(ui.ctx());
     ui.vertical_centered(|ui| {
-        ui.add_space((ui.available_height() * 0.35).max(theme::GAP));
+        let own = theme::LARGE_ICON + theme::HEAD + theme::BODY + 4.0 * theme::GAP;
+        let (room, low) = (ui.available_height(), (ui.available_height() - own) / 2.0);
+        ui.add_space((room * 0.35).min(low).max(0.0));
         ui.label(RichText::new(icon).size(theme::LARGE_ICON).color(p.muted));
         head(ui, title);
         ui.label(RichText::new(text).color(p.muted));

@@ -1,7 +1,7 @@
 //! The create view, driven as a person drives it.
 
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use imagen_app::window::draft::Input;
 use imagen_app::window::prefs::{Prefs, ThemeChoice};
 use imagen_app::window::stage_view::Progress;
@@ -9,7 +9,7 @@ use imagen_protocol::{Command, EngineError, Event, GenerateRequest, JobId, Previ
 
 use crate::harness::{Bench, Setup, painting};
 
-fn with_prompt(mut bench: Bench) -> Bench {
+pub fn with_prompt(mut bench: Bench) -> Bench {
     bench.state_mut().draft.prompt = "a red apple on a wooden table".into();
     bench.state_mut().draft.seed_locked = true;
     bench.until("counted", |s| s.tokens.as_ref().is_some_and(|t| t.tokens == 7));
@@ -17,7 +17,7 @@ fn with_prompt(mut bench: Bench) -> Bench {
 }
 
 /// A job of these candidates, all of its stages.
-fn finished(bench: &mut Bench, candidates: u32) -> (JobId, GenerateRequest) {
+pub fn finished(bench: &mut Bench, candidates: u32) -> (JobId, GenerateRequest) {
     bench.state_mut().draft.candidates = candidates;
     bench.click("Generate");
     let (job, request) = bench.start_job();
@@ -30,7 +30,7 @@ fn finished(bench: &mut Bench, candidates: u32) -> (JobId, GenerateRequest) {
     (job, request)
 }
 
-fn setup(size: [f32; 2], theme: ThemeChoice, pixels_per_point: f32) -> Bench {
+pub fn setup(size: [f32; 2], theme: ThemeChoice, pixels_per_point: f32) -> Bench {
     let mut bench = Bench::with(Setup { size, pixels_per_point, prefs: Prefs { theme, ..Prefs::default() } });
     bench.ready();
     with_prompt(bench)
@@ -126,6 +126,28 @@ fn candidates_are_picked_and_enlarged_one_after_the_other() {
         assert_eq!(bench.state().create.picture(1024), Some(&painting(1024, painted, 0.0)), "{name}");
     }
     bench.snapshot("create_enlarged");
+    enlarging_is_offered_where_something_is_left(&mut bench);
+}
+
+/// Candidates 3 and 6 are there, and 6 is seen.
+fn enlarging_is_offered_where_something_is_left(bench: &mut Bench) {
+    let disabled = |bench: &Bench, name: &str| bench.app.get_by_label(name).accesskit_node().is_disabled();
+    assert!(disabled(bench, "Enlarge this to 1024"));
+    bench.app.get_by_label("Enlarge this to 1024").hover();
+    bench.app.run_steps(60);
+    assert!(bench.reads("It is there, or on the way, with these settings"));
+    bench.click("Mark candidate 3");
+    bench.click("Mark candidate 7");
+    assert!(!disabled(bench, "Enlarge 1 to 1024"));
+    bench.click("Mark candidate 3");
+    bench.click("Mark candidate 7");
+    bench.click("Settings of stage 1024");
+    bench.app.get_by_label("Guidance slider").set_value_accesskit(9.0);
+    bench.settle();
+    bench.click("Enlarge this to 1024");
+    let (_, request) = bench.job();
+    assert_eq!((request.first_candidate, request.stages[&1024].guidance_weight), (5, Some(9.0)));
+    assert!(disabled(bench, "Enlarge this to 1024"), "it is on the way");
 }
 
 #[test]
@@ -231,39 +253,6 @@ fn a_slider_is_dragged_and_a_double_click_on_it_resets() {
 }
 
 #[test]
-fn a_narrow_window_has_drawers() {
-    let mut narrow = setup([1024.0, 640.0], ThemeChoice::Dark, 1.0);
-    finished(&mut narrow, 4);
-    narrow.snapshot("create_narrow");
-    narrow.click("Stages rail");
-    assert!(narrow.sees("Presets") && !narrow.sees("Seed"));
-    narrow.snapshot("create_narrow_stages");
-    narrow.click("Generate");
-    let (job, _) = narrow.start_job();
-    narrow.run_steps(job, 64, 4, 3, 30);
-    narrow.click("Cancel");
-    assert!(narrow.engine.cancel.is_cancelled());
-}
-
-#[test]
-fn generate_is_in_reach_in_the_smallest_window_at_the_largest_scale_whichever_rail_is_open() {
-    // The least window, 1024 x 640, with an interface of 200 %.
-    let mut least = setup([512.0, 320.0], ThemeChoice::Dark, 2.0);
-    let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(512.0, 320.0));
-    for rail in [None, Some("Stages rail"), Some("Stages rail")] {
-        rail.into_iter().for_each(|rail| least.click(rail));
-        for view in ["Create", "Compare", "Gallery"] {
-            least.click(view);
-            let button = least.app.get_by_label("Generate").rect();
-            assert!(screen.contains_rect(button), "{view}, {rail:?}: {button:?}");
-        }
-        least.click("Create");
-    }
-    least.click("Stages rail");
-    least.snapshot("create_least_stages");
-}
-
-#[test]
 fn the_light_theme() {
     let mut light = setup([1440.0, 900.0], ThemeChoice::Light, 1.0);
     finished(&mut light, 4);
@@ -325,7 +314,8 @@ fn thresholding_presets_and_lists_are_set_by_name() {
 #[test]
 fn prompts_of_many_scripts_are_shown() {
     let mut bench = Bench::open();
-    let prompt = "赤いリンゴ 写真\n빨간 사과 사진\n红苹果，照片 紅蘋果\nкрасное яблоко\nένα κόκκινο μήλο";
+    let prompt =
+        "赤いリンゴ 写真\n빨간 사과 사진\n红苹果，照片 紅蘋果\nкрасное яблоко\nένα κόκκινο μήλο\na 🍎 beside a 🐕, ☕ and ❤";
     bench.state_mut().draft.prompt = prompt.into();
     bench.until("counted", |s| s.tokens.as_ref().is_some_and(|t| t.tokens > 7));
     bench.snapshot("create_scripts");

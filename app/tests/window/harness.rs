@@ -263,7 +263,7 @@ pub fn model() -> ModelInfo {
         max_tokens: 64,
         footprint: described::footprint(35_300_000),
     };
-    ModelInfo { text_encoder, memory_bytes: 141 << 20, ..model }
+    ModelInfo { text_encoder, ..model }
 }
 
 pub fn plans() -> Vec<StagePlan> {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use imagen_protocol::{EngineError, GenerateRequest, ModelInfo, Preview, RgbImage, StageOverrides, StagePlan, Threshold};
 
 use super::draft::Draft;
+use super::precision;
 use super::stage_view::StageView;
 
 pub use axes::{Axes, histogram_at, log_count, nice_step};
@@ -75,6 +76,7 @@ impl Column {
         let same_stages = self.stages.values().filter(|s| s.size() <= size).all(|s| {
             let info = model.stages.iter().find(|info| info.size == s.size());
             info.is_none_or(|info| draft.settings(info).with(&self.overrides()) == s.plan.settings)
+                && precision::agree(s.request.weights, draft.weights, model, s.size())
         });
         !(same_text && same_source && same_stages)
     }

@@ -3,7 +3,7 @@
 use egui::{Align, Align2, Area, Color32, Id, Layout, Order, RichText, Ui, vec2};
 
 use super::Actions;
-use crate::window::action::{Action, Question};
+use crate::window::action::{Action, Question, View};
 use crate::window::log::Weight;
 use crate::window::state::{Note, State, Unsaved};
 use crate::window::theme::{self, Palette};
@@ -13,20 +13,29 @@ use crate::window::{icons, widgets};
 const SHOWN: usize = 3;
 
 pub fn show(ui: &mut Ui, state: &State, actions: &mut Actions) {
-    if state.notes.is_empty() && state.unsaved.is_empty() {
+    let room = ui.max_rect().width();
+    let notes: Vec<&Note> = state.notes.iter().filter(|note| !is_in_view(state, note, room)).collect();
+    if notes.is_empty() && state.unsaved.is_empty() {
         return;
     }
     let corner = ui.max_rect().right_top() + vec2(0.0, theme::CONTROL + theme::GAP);
     let area = Area::new(Id::unique("notes")).order(Order::Middle).pivot(Align2::RIGHT_TOP).fixed_pos(corner).fade_in(false);
     area.show(ui.ctx(), |ui| {
-        ui.set_width(theme::NOTE);
+        ui.set_width(theme::NOTE.min(room));
         if let Some(first) = state.unsaved.first() {
             unsaved(ui, first, &state.unsaved, actions);
         }
-        for note in state.notes.iter().rev().take(SHOWN) {
+        for note in notes.into_iter().rev().take(SHOWN) {
             show_note(ui, note, actions);
         }
     });
+}
+
+/// Whether the create view says it itself, beside its pictures: a note would cover that, and say it twice.
+fn is_in_view(state: &State, note: &Note, room: f32) -> bool {
+    let said = state.create.error.as_ref().is_some_and(|error| error.to_string() == note.text);
+    let has_room = theme::has_side(room) || state.create.stages.is_empty();
+    said && state.prefs.view == View::Create && has_room && !state.tile_sizes().is_empty()
 }
 
 fn show_note(ui: &mut Ui, note: &Note, actions: &mut Actions) {

@@ -13,19 +13,35 @@ use crate::window::{icons, widgets};
 pub fn show(ui: &mut Ui, state: &State, actions: &mut Actions) {
     ui.horizontal(|ui| {
         ui.set_height(theme::CONTROL);
-        let p = Palette::get(ui.ctx());
-        let (name, colour) = match &state.engine {
-            EngineStatus::Starting => ("starting the engine ...".into(), p.muted),
-            EngineStatus::Ready(device) => (device.name.clone(), p.text),
-            EngineStatus::Unavailable(_) => ("no engine".into(), p.error),
-        };
-        ui.label(RichText::new(name).color(colour)).on_hover_text("Where pictures are computed");
-        for part in parts(state) {
-            ui.label(RichText::new("·").color(p.muted));
-            ui.label(RichText::new(part).color(p.muted));
-        }
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| controls(ui, state, actions));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            controls(ui, state, actions);
+            // What is left of the line is the words': they are cut, and never lie under the controls.
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| words(ui, state));
+        });
     });
+}
+
+fn words(ui: &mut Ui, state: &State) {
+    let p = Palette::get(ui.ctx());
+    let say = |ui: &mut Ui, text: String, colour| ui.add(egui::Label::new(RichText::new(text).color(colour)).truncate());
+    let parts = parts(state);
+    // Where there is room for one thing, it is what happens now.
+    if ui.available_width() < theme::TEXT
+        && let Some(now) = parts.last()
+    {
+        say(ui, now.clone(), p.muted);
+        return;
+    }
+    let (name, colour) = match &state.engine {
+        EngineStatus::Starting => ("starting the engine ...".into(), p.muted),
+        EngineStatus::Ready(device) => (device.name.clone(), p.text),
+        EngineStatus::Unavailable(_) => ("no engine".into(), p.error),
+    };
+    say(ui, name, colour).on_hover_text("Where pictures are computed");
+    for part in parts {
+        say(ui, "·".into(), p.muted);
+        say(ui, part, p.muted);
+    }
 }
 
 /// From right to left.

@@ -51,6 +51,7 @@ impl State {
         match action {
             Action::SelectCandidate(candidate) => self.create.selected = candidate,
             Action::Pick(candidate) => self.create.pick(candidate),
+            Action::SetWeights(weights) => self.draft.weights = weights,
             Action::FirstOnly(on) => self.draft.until = self.sizes().first().copied().filter(|_| on),
             Action::Theme(theme) => self.prefs.theme = theme,
             Action::Scale(scale) => self.prefs.scale = scale.clamp(prefs::LEAST_SCALE, prefs::MOST_SCALE),

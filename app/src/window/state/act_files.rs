@@ -10,6 +10,7 @@ use crate::png::{Parameters, PictureSettings};
 use crate::window::action::{Action, Effect, Question, View};
 use crate::window::io::{FolderFor, Found, IoTask};
 use crate::window::log::Weight;
+use crate::window::precision;
 
 impl State {
     /// # Errors
@@ -150,7 +151,13 @@ impl State {
     }
 
     pub(super) fn use_settings(&mut self, settings: &PictureSettings) {
+        let before = self.draft.weights;
         self.draft.restore(settings);
+        if self.draft.weights != before {
+            // They are part of how the picture was made, and of how much memory this machine needs.
+            let (now, before) = (precision::name(self.draft.weights), precision::name(before));
+            self.note(Weight::Info, format!("weights are {now} now, as for this picture; they were {before}: see Device"));
+        }
         self.counted = None;
         self.show(View::Create);
         if settings.request.from.is_some() {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use imagen_protocol::{DeviceChoice, DeviceInfo, EngineError, Event, JobId, SamplerKind, StageInput, StagePlan, Steps};
+use imagen_protocol::{DeviceChoice, DeviceInfo, EngineError, Event, JobId, SamplerKind, StageInput, StagePlan, Steps, Weights};
 
 use super::{EngineStatus, State};
 use crate::picture::Scaled;
@@ -218,6 +218,7 @@ fn a_dropped_file_with_settings_leaves_the_choice() {
     let mut state = state();
     let mut settings = picture_settings("a pear");
     settings.request.seed = 99;
+    settings.request.weights = Weights::F16;
     let path = PathBuf::from("a.png");
     state.fold_io(IoEvent::Examined { path: path.clone(), result: Ok(Found::Ours(Box::new(settings))) });
     assert_eq!(offers(&state), ["Restore settings", "Use as input", "Show"]);
@@ -227,6 +228,9 @@ fn a_dropped_file_with_settings_leaves_the_choice() {
     state.show(View::Gallery);
     state.apply(restore);
     assert_eq!((state.draft.prompt.as_str(), state.draft.seed, state.prefs.view), ("a pear", 99, View::Create));
+    assert_eq!(state.draft.weights, Weights::F16);
+    let said = &state.notes.last().expect("the machine's part of it is said").text;
+    assert!(said.starts_with("weights are f16 now, as for this picture; they were auto"), "{said}");
 }
 
 #[test]

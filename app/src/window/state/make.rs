@@ -35,25 +35,8 @@ impl State {
         self.enqueue(Purpose::Create, request)
     }
 
-    /// Each picked candidate of the first stage, on to the end of the cascade, as a job of its own: its noise is that of its own number.
-    pub(super) fn enlarge(&mut self, candidates: &[u32]) -> Vec<Effect> {
-        let Some((&size, stage)) = self.create.stages.iter().next() else { return vec![] };
-        let made = stage.request.clone();
-        let Some(input) = self.create.input(size) else { return vec![] };
-        let mut effects = Vec::new();
-        self.create.picked.clear();
-        for &candidate in candidates {
-            let Some(image) = input.images.get(candidate as usize) else { continue };
-            let one = StageInput { size, images: vec![image.clone()] };
-            let first_candidate = made.first_candidate + candidate;
-            let request = GenerateRequest { count: 1, first_candidate, until: None, ..self.follow(&made, one) };
-            effects.extend(self.enqueue(Purpose::Create, request));
-        }
-        effects
-    }
-
     /// What was said and drawn stays that of the kept pictures; the later stages are set as the draft says now.
-    fn follow(&self, made: &GenerateRequest, input: StageInput) -> GenerateRequest {
+    pub(super) fn follow(&self, made: &GenerateRequest, input: StageInput) -> GenerateRequest {
         GenerateRequest {
             prompt: made.prompt.clone(),
             negative_prompt: made.negative_prompt.clone(),
@@ -172,7 +155,7 @@ impl State {
         jobs.into_iter().any(|job| matches!(job.purpose, Purpose::Compare))
     }
 
-    fn enqueue(&mut self, purpose: Purpose, request: GenerateRequest) -> Vec<Effect> {
+    pub(super) fn enqueue(&mut self, purpose: Purpose, request: GenerateRequest) -> Vec<Effect> {
         self.queue.push(purpose, request);
         self.start_next()
     }

@@ -3,6 +3,7 @@
 
 mod act;
 mod act_files;
+mod enlarge;
 mod fold;
 mod fold_io;
 mod full;
@@ -11,12 +12,14 @@ mod notes;
 mod unsaved;
 
 #[cfg(test)]
+mod enlarge_tests;
+#[cfg(test)]
 mod files_tests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use imagen_protocol::{Adapter, DeviceInfo, EngineError, ModelInfo, RgbImage, StageInfo};
+use imagen_protocol::{Adapter, DeviceChoice, DeviceInfo, EngineError, ModelInfo, RgbImage, StageInfo, Weights};
 
 use super::action::{Effect, Picture, Question, View};
 use super::compare::Compare;
@@ -233,6 +236,30 @@ impl State {
     /// Why the chosen model cannot be used.
     pub fn model_error(&self) -> Option<&EngineError> {
         self.models.info.get(&self.draft.model)?.as_ref().err()
+    }
+
+    /// The adapter behind the chosen device; `None` on the CPU.
+    pub fn adapter(&self) -> Option<&Adapter> {
+        match self.draft.device {
+            DeviceChoice::Auto => crate::devices::best(&self.adapters),
+            DeviceChoice::Cpu => None,
+            DeviceChoice::Gpu(index) => self.adapters.iter().find(|a| a.index == index),
+        }
+    }
+
+    /// Whether weights can lie there as f16; the CPU packs them itself.
+    pub fn device_has_f16(&self) -> bool {
+        self.adapter().is_none_or(|a| a.shader_f16)
+    }
+
+    /// What weights are with that choice on the chosen device.
+    pub fn at_rest(&self, weights: Weights) -> Weights {
+        if self.device_has_f16() { weights } else { Weights::F32 }
+    }
+
+    /// Bytes that a model takes at once, as weights and device are chosen now.
+    pub fn memory_needed(&self, model: &ModelInfo) -> u64 {
+        model.memory(self.at_rest(self.draft.weights))
     }
 
     pub fn stage_info(&self, size: u32) -> Option<&StageInfo> {

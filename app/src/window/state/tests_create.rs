@@ -11,7 +11,7 @@ use crate::window::ports::Folders;
 use crate::window::prefs::{Loaded, Prefs, ThemeChoice};
 use crate::window::stage_view::Progress;
 
-fn state() -> State {
+pub(super) fn state() -> State {
     let folders = Folders { config: "config".into(), cache: "cache".into(), pictures: "pictures".into() };
     let (mut state, _) = State::new(folders, Loaded { prefs: Prefs::default(), remark: None });
     state.fold_io(IoEvent::Inspected { model: None, result: Box::new(Ok(model())) });
@@ -22,7 +22,7 @@ fn state() -> State {
 }
 
 /// The job that the effects send to the engine.
-fn sent(effects: &[Effect]) -> (JobId, GenerateRequest) {
+pub(super) fn sent(effects: &[Effect]) -> (JobId, GenerateRequest) {
     let jobs = effects.iter().filter_map(|effect| match effect {
         Effect::Send(Command::Generate { job, request }) => Some((*job, (**request).clone())),
         _ => None,
@@ -33,7 +33,7 @@ fn sent(effects: &[Effect]) -> (JobId, GenerateRequest) {
 }
 
 /// Runs a job to its end; every picture of a stage is of one grey.
-fn run(state: &mut State, job: JobId, request: &GenerateRequest, grey: u8) -> Vec<Effect> {
+pub(super) fn run(state: &mut State, job: JobId, request: &GenerateRequest, grey: u8) -> Vec<Effect> {
     let stages = request.plan(&model().stages).expect("valid");
     state.fold(Event::JobStarted { job, model: "test".into(), stages: stages.clone() });
     for StagePlan { size, steps, .. } in stages {

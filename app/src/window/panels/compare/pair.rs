@@ -133,7 +133,8 @@ fn pick(ui: &mut Ui, compare: &mut Compare, place: usize, name: &str) {
     let label =
         |i: usize| compare.columns.get(i).map(|c| format!("{}: {}", i + 1, threshold_label(&c.threshold))).unwrap_or_default();
     ui.horizontal(|ui| {
-        ui.label(name);
+        // A is wider than B: both lists begin at one place.
+        ui.add_sized([theme::PAD, theme::CONTROL], egui::Label::new(name));
         let colour = compare.columns.get(chosen).map_or(p.text, |c| p.threshold(&c.threshold));
         let selected = egui::RichText::new(label(chosen)).color(colour);
         let combo = ComboBox::from_id_salt(("pair", place)).selected_text(selected).width(theme::COLUMN - theme::GAP);

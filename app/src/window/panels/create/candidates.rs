@@ -22,7 +22,7 @@ pub fn show(ui: &mut Ui, state: &State, textures: &mut Textures, actions: &mut A
         let said = if picked > 0 { format!("{picked} of {count} marked") } else { count.to_string() };
         widgets::caption(ui, said);
     });
-    super::error(ui, state);
+    super::error(ui, state, actions);
     if count > 1 {
         enlarge(ui, state, actions);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| grid(ui, state, count, textures, actions));
@@ -33,22 +33,26 @@ pub fn show(ui: &mut Ui, state: &State, textures: &mut Textures, actions: &mut A
     }
 }
 
+/// Offers what is not there yet, and says why where nothing is left to make.
 fn enlarge(ui: &mut Ui, state: &State, actions: &mut Actions) {
-    let picked = &state.create.picked;
-    let first = state.create.stages.keys().next().copied().unwrap_or(0);
-    let possible = state.create.input(first).is_some() && state.has_later(first);
-    widgets::caption(ui, "Click to see, tick to enlarge");
-    ui.horizontal_wrapped(|ui| {
-        let one = picked.is_empty();
-        let last = state.sizes().last().copied().unwrap_or(first);
-        let text = if one { format!("Enlarge this to {last}") } else { format!("Enlarge {} to {last}", picked.len()) };
-        let tip = "Runs the later stages on each, one after the other; the rest costs nothing more";
-        let button = ui.add_enabled(possible, egui::Button::new(text)).on_hover_text(tip);
-        if button.clicked() {
-            let chosen = if one { vec![state.create.selected] } else { picked.iter().copied().collect() };
-            actions.push(Action::Enlarge(chosen));
-        }
-    });
+    // In a low window the candidates themselves need the room.
+    if ui.available_height() > 2.0 * theme::CANDIDATE {
+        widgets::caption(ui, "Click to see, tick to enlarge");
+    }
+    let last = state.sizes().last().copied().unwrap_or_default();
+    let marked = state.create.picked.len();
+    let left = state.to_enlarge();
+    let count = left.as_ref().map_or(marked, Vec::len);
+    let text = if marked == 0 { format!("Enlarge this to {last}") } else { format!("Enlarge {count} to {last}") };
+    let tip = match &left {
+        Err(reason) => reason.clone(),
+        Ok(_) if count < marked => format!("The others of the {marked} marked are there, or on their way, with these settings"),
+        Ok(_) => "Runs the later stages on each, one after the other; the rest costs nothing more".into(),
+    };
+    let button = ui.add_enabled(left.is_ok(), egui::Button::new(text)).on_hover_text(&tip).on_disabled_hover_text(&tip);
+    if button.clicked() {
+        actions.extend(left.ok().map(Action::Enlarge));
+    }
 }
 
 fn grid(ui: &mut Ui, state: &State, count: u32, textures: &mut Textures, actions: &mut Actions) {

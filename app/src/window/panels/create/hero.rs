@@ -12,12 +12,24 @@ use crate::window::textures::Textures;
 use crate::window::theme::{self, Palette};
 use crate::window::{icons, menu, widgets};
 
-pub fn show(ui: &mut Ui, state: &mut State, side: f32, textures: &mut Textures, actions: &mut Actions) {
-    let latest = state.create.latest().map(StageView::size);
-    ui.allocate_ui(Vec2::new(side, theme::ROW), |ui| {
-        ui.set_min_size(Vec2::new(side, theme::ROW));
-        ui.horizontal(|ui| head(ui, state, latest));
-    });
+/// What stands over the picture.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    /// The latest stage's picture, and words that say so.
+    Latest,
+    /// The picture of the stage that was chosen, the latest where none was: a switch below says which.
+    Chosen,
+}
+
+pub fn show(ui: &mut Ui, state: &mut State, side: f32, over: Head, textures: &mut Textures, actions: &mut Actions) {
+    let chosen = state.create.tile.filter(|_| over == Head::Chosen);
+    let latest = chosen.or_else(|| state.create.latest().map(StageView::size));
+    if over == Head::Latest {
+        ui.allocate_ui(Vec2::new(side, theme::ROW), |ui| {
+            ui.set_min_size(Vec2::new(side, theme::ROW));
+            ui.horizontal(|ui| head(ui, state, latest));
+        });
+    }
     let texture = latest.and_then(|size| tile::texture(ui.ctx(), state, size, textures));
     let mut lens = state.create.lens;
     let picture = lens::show(ui, &mut lens, texture, Vec2::splat(side), "The picture being made");
@@ -39,7 +51,7 @@ pub fn show(ui: &mut Ui, state: &mut State, side: f32, textures: &mut Textures, 
 /// What is seen, and how near.
 fn head(ui: &mut Ui, state: &mut State, latest: Option<u32>) {
     let p = Palette::get(ui.ctx());
-    let told = latest.or_else(|| ended(state)).and_then(|size| state.create.shown(size));
+    let told = latest.or_else(|| state.create.ended()).and_then(|size| state.create.shown(size));
     let (text, colour) = told.map_or(("Preparing".into(), p.muted), |s| words(s, p));
     ui.label(RichText::new(text).color(colour));
     if latest.is_some_and(|size| tile::is_stale(state, size)) {
@@ -60,16 +72,10 @@ fn head(ui: &mut Ui, state: &mut State, latest: Option<u32>) {
     });
 }
 
-/// The stage at which a job ended that has nothing to show.
-fn ended(state: &State) -> Option<u32> {
-    let over = |stage: &StageView| matches!(stage.progress, Progress::Cancelled | Progress::Failed(_));
-    state.create.sizes().into_iter().find(|&size| state.create.shown(size).is_some_and(over))
-}
-
 /// Where a picture would be.
 fn nothing(ui: &Ui, state: &State, rect: egui::Rect) {
     let p = Palette::get(ui.ctx());
-    let icon = if ended(state).is_some() { icons::IMAGE_BROKEN } else { icons::HOURGLASS };
+    let icon = if state.create.ended().is_some() { icons::IMAGE_BROKEN } else { icons::HOURGLASS };
     let font = egui::FontId::proportional(theme::LARGE_ICON);
     ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, icon, font, p.muted);
 }

@@ -15,6 +15,10 @@ use crate::window::{icons, menu, widgets};
 
 /// Between buttons.
 const BETWEEN: f32 = 4.0;
+/// Four buttons stand beside the picture.
+const BESIDE: f32 = 4.0 * theme::CONTROL + 3.0 * BETWEEN + theme::GAP;
+/// A narrower tile would have no room for both.
+pub const LEAST: f32 = BESIDE + theme::THUMB / 3.0 + 2.0 * (theme::PAD + 1.0);
 /// Pictures up to this side are shown as squares.
 const SQUARES: u32 = 256;
 
@@ -26,7 +30,8 @@ pub fn show(ui: &mut Ui, state: &mut State, size: u32, textures: &mut Textures, 
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 4.0;
                 title(ui, state, size);
-                words(ui, state, size);
+                // So that every state has the same height.
+                words(ui, state, size, 2);
                 ui.with_layout(egui::Layout::bottom_up(egui::Align::Min), |ui| {
                     ui.horizontal(|ui| buttons(ui, state, size, actions));
                 });
@@ -57,9 +62,7 @@ pub fn veil(ui: &Ui, rect: Rect) {
 
 fn thumb(ui: &mut Ui, state: &mut State, size: u32, textures: &mut Textures, actions: &mut Actions) {
     let texture = texture(ui.ctx(), state, size, textures);
-    // Four buttons stand beside it.
-    let beside = 4.0 * theme::CONTROL + 3.0 * BETWEEN + theme::GAP;
-    let side = (ui.available_width() - beside).clamp(theme::THUMB / 3.0, theme::THUMB);
+    let side = (ui.available_width() - BESIDE).clamp(theme::THUMB / 3.0, theme::THUMB);
     let mut lens = state.create.lens;
     let thumb = lens::show(ui, &mut lens, texture, Vec2::splat(side), &format!("The {size}-pixel picture"));
     state.create.lens = lens;
@@ -87,13 +90,17 @@ fn title(ui: &mut Ui, state: &State, size: u32) {
         }
     });
     let stage = state.create.shown(size);
-    let colour = match stage.map(|s| &s.progress) {
+    widgets::progress(ui, stage.map_or(0.0, StageView::share_done), colour(stage, p), ui.available_width());
+}
+
+/// Of the bar that tells how far a stage is.
+pub fn colour(stage: Option<&StageView>, p: Palette) -> Color32 {
+    match stage.map(|s| &s.progress) {
         Some(Progress::Done) => p.good,
         Some(Progress::Failed(_)) => p.error,
         Some(Progress::Cancelled) => p.warning,
         _ => p.accent,
-    };
-    widgets::progress(ui, stage.map_or(0.0, StageView::share_done), colour, ui.available_width());
+    }
 }
 
 /// Only the dynamic threshold has one.
@@ -104,14 +111,14 @@ fn last_s(stage: &StageView, index: usize) -> Option<f32> {
     stage.track(index).last().map(|&(s, _)| s)
 }
 
-/// Two lines at most, so that every state has the same height.
-fn words(ui: &mut Ui, state: &State, size: u32) {
+/// How far it is, in at most so many lines.
+pub fn words(ui: &mut Ui, state: &State, size: u32, lines: usize) {
     let p = Palette::get(ui.ctx());
     let (text, colour) = match state.create.shown(size) {
         None => (planned(state, size), p.muted),
         Some(stage) => progress_words(state, stage, p),
     };
-    widgets::clipped(ui, &text, colour, 2);
+    widgets::clipped(ui, &text, colour, lines);
 }
 
 /// What Generate would do with it.
@@ -139,7 +146,7 @@ fn progress_words(state: &State, stage: &StageView, p: Palette) -> (String, Colo
     }
 }
 
-fn buttons(ui: &mut Ui, state: &State, size: u32, actions: &mut Actions) {
+pub fn buttons(ui: &mut Ui, state: &State, size: u32, actions: &mut Actions) {
     ui.spacing_mut().item_spacing.x = BETWEEN;
     let done = state.create.shown(size).is_some_and(|s| s.progress == Progress::Done);
     let seen = state.create.picture(size).is_some();

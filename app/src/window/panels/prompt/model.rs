@@ -20,7 +20,7 @@ pub fn show(ui: &mut Ui, state: &State, actions: &mut Actions) {
     match state.models.info.get(&state.draft.model) {
         None => drop(widgets::caption(ui, "looking into it ...")),
         Some(Ok(model)) => {
-            widgets::caption(ui, format!("{} · {}", summary(model), need(model)))
+            widgets::caption(ui, format!("{} · {}", summary(model), need(state, model)))
                 .on_hover_text("Family, size on disk, licence, and the memory that its largest part needs");
         }
         Some(Err(e)) => widgets::error(ui, e),
@@ -46,7 +46,7 @@ fn choice(ui: &mut Ui, state: &State, model: Option<PathBuf>, actions: &mut Acti
     let info = state.models.info.get(&model);
     let item = ui.selectable_label(state.draft.model == model, name(state, model.as_deref()));
     match info {
-        Some(Ok(info)) => drop(widgets::caption(ui, format!("{} · {}", summary(info), need(info)))),
+        Some(Ok(info)) => drop(widgets::caption(ui, format!("{} · {}", summary(info), need(state, info)))),
         Some(Err(e)) => drop(ui.label(RichText::new(remark(e)).text_style(theme::caption()).color(p.error))),
         None => drop(widgets::caption(ui, model.as_ref().map_or_else(String::new, |path| path.display().to_string()))),
     }
@@ -61,8 +61,8 @@ fn summary(model: &ModelInfo) -> String {
     format!("{} · {} · {}", model.family, widgets::bytes(files), model.license)
 }
 
-fn need(model: &ModelInfo) -> String {
-    format!("needs {}", widgets::bytes(model.memory_bytes))
+fn need(state: &State, model: &ModelInfo) -> String {
+    format!("needs {}", widgets::bytes(state.memory_needed(model)))
 }
 
 fn remark(error: &EngineError) -> String {

@@ -1,5 +1,7 @@
 //! Where to compute: the device, its memory, and what to do when it fails.
 
+mod weights;
+
 use egui::{CollapsingHeader, ComboBox, RichText, Ui};
 use imagen_protocol::{Adapter, AdapterKind, DeviceChoice, EngineError};
 
@@ -17,6 +19,7 @@ pub fn show(ui: &mut Ui, state: &State, actions: &mut Actions) {
     CollapsingHeader::new("Device").id_salt("device").show_unindented(ui, |ui| {
         choice(ui, state, actions);
         facts(ui, state);
+        weights::show(ui, state, actions);
         memory(ui, state);
         buttons(ui, state, actions);
     });
@@ -87,15 +90,6 @@ fn adapter_name(adapter: &Adapter) -> String {
     format!("{} ({}{slow}{refused})", adapter.name, adapter.api)
 }
 
-/// The adapter behind the chosen device; `None` on the CPU.
-fn adapter(state: &State) -> Option<&Adapter> {
-    match state.draft.device {
-        DeviceChoice::Auto => devices::best(&state.adapters),
-        DeviceChoice::Cpu => None,
-        DeviceChoice::Gpu(index) => state.adapters.iter().find(|a| a.index == index),
-    }
-}
-
 fn facts(ui: &mut Ui, state: &State) {
     let status = match &state.engine {
         EngineStatus::Starting => "starting",
@@ -106,7 +100,7 @@ fn facts(ui: &mut Ui, state: &State) {
     if let EngineStatus::Ready(device) = &state.engine {
         row(ui, "Runs on", &device.name);
     }
-    if let Some(adapter) = adapter(state) {
+    if let Some(adapter) = state.adapter() {
         row(ui, "Kind", devices::kind(adapter.kind));
         row(ui, "Driver", if adapter.driver.is_empty() { "not said" } else { &adapter.driver });
         row(ui, "Interface", &adapter.api);
@@ -123,8 +117,9 @@ fn memory(ui: &mut Ui, state: &State) {
         None => row(ui, "Activations", "not counted here"),
     }
     let Some(model) = state.model() else { return };
-    row(ui, "Needs", &format!("{} at once for the model", widgets::bytes(model.memory_bytes)));
-    if adapter(state).is_some_and(|a| a.max_buffer_bytes < model.memory_bytes) {
+    let needed = state.memory_needed(model);
+    row(ui, "Needs", &format!("{} at once for the model", widgets::bytes(needed)));
+    if state.adapter().is_some_and(|a| a.max_buffer_bytes < needed) {
         let text = format!("{}  more than one buffer of this device holds: it may not fit", icons::WARNING);
         ui.add(egui::Label::new(RichText::new(text).color(p.warning).text_style(theme::caption())).wrap());
     }
