@@ -1,5 +1,5 @@
-//! Inter for text, Droid Sans Fallback for Chinese, Japanese and Korean, Phosphor for icons, Noto Emoji for the emoji of Unicode 6. What
-//! else a prompt may hold, later emoji among it, comes from the system's fonts (eframe's `system_fonts`).
+//! Inter for text, Droid Sans Fallback for Chinese, Japanese and Korean, Phosphor for icons, Noto Emoji for emoji. What else
+//! a prompt may hold comes from the system's fonts (eframe's `system_fonts`).
 
 use std::sync::Arc;
 
@@ -63,16 +63,28 @@ mod tests {
             ("Cyrillic", "красное яблоко на деревянном столе, ёж, їжак, ґанок, љубав, џеп"),
             ("Greek", "ένα κόκκινο μήλο πάνω σε ξύλινο τραπέζι, ΐ ΰ ώ Ω"),
             ("Vietnamese", "một quả táo đỏ trên bàn gỗ, ếch, ữ, ặ"),
-            ("Emoji of Unicode 6", "🍎🐕🌻🚗🎈🏠🍐🐱🌍🎨📷😀😍🎄🚀🐘🍰☕❤✨⛄"),
+            ("Emoji, old and new", "🍎🐕🌻🚗🎈🏠🍐🐱🌍🎨📷😀😍🎄🚀🐘🍰☕❤✨⛄🪑🦊🪁🦄🤖🫠🫨"),
             ("Latin with signs", "Äpfel, crème brûlée, naïve, łódź, smörgåsbord, ğ, ß, ø, œ, €"),
         ] {
             for family in [FontFamily::Proportional, FontFamily::Monospace, bold()] {
                 assert_eq!(lacks(&family, text), Vec::<char>::new(), "{script} in {family:?}");
             }
         }
-        // Later than the font: chair, fox, kite, unicorn and robot are left to the system's fonts.
-        assert_eq!(lacks(&FontFamily::Proportional, "🪑🦊🪁🦄🤖🍎"), ['🪑', '🦊', '🪁', '🦄', '🤖']);
         assert_eq!(lacks(&FontFamily::Proportional, "a\u{10FFFE}"), ['\u{10FFFE}'], "the test can tell");
+    }
+
+    fn widths(fonts: FontDefinitions, text: &str) -> Vec<f32> {
+        let ctx = Context::default();
+        ctx.set_fonts(fonts);
+        ctx.run_ui(RawInput::default(), |_| {}).textures_delta.clear();
+        let font = FontId::proportional(13.0);
+        ctx.fonts_mut(|fonts| text.chars().map(|c| fonts.glyph_width(&font, c)).collect())
+    }
+
+    #[test]
+    fn what_chooses_an_emojis_style_or_joins_two_takes_no_room() {
+        let found = widths(definitions(), "❤\u{FE0F}\u{FE0E}\u{200D}");
+        assert!(found[0] > 8.0 && found[1..] == [0.0; 3], "{found:?}");
     }
 
     #[test]
@@ -82,14 +94,7 @@ mod tests {
             fonts.families.values_mut().for_each(|family| family.retain(|name| name != "noto-emoji"));
             fonts
         };
-        let widths = |fonts: FontDefinitions| {
-            let ctx = Context::default();
-            ctx.set_fonts(fonts);
-            ctx.run_ui(RawInput::default(), |_| {}).textures_delta.clear();
-            let font = FontId::proportional(13.0);
-            let signs = format!("0123456789#©®{}{}", icons::CHECK, icons::WARNING);
-            ctx.fonts_mut(|fonts| signs.chars().map(|c| fonts.glyph_width(&font, c)).collect::<Vec<_>>())
-        };
-        assert_eq!(widths(definitions()), widths(without));
+        let signs = format!("0123456789#©®{}{}", icons::CHECK, icons::WARNING);
+        assert_eq!(widths(definitions(), &signs), widths(without, &signs));
     }
 }
