@@ -99,21 +99,27 @@ fn columns_of_an_enlarging_stage_agree_with_single_runs_on_the_gpu() {
 fn a_small_limit_for_tensors_splits_groups_and_changes_no_picture() {
     let model = Model::open(None).expect("the model that ships");
     let row = model.stages[0].network.largest_activation(64);
-    let (candidates, columns) = (GenerateRequest { count: 3, ..request(&[(64, 2)]) }, first_stage());
-    let columns = GenerateRequest { columns, ..request(&[(64, 2)]) };
+    let candidates = |count| GenerateRequest { count, ..request(&[(64, 2)]) };
+    let columns = GenerateRequest { columns: first_stage(), ..request(&[(64, 2)]) };
     let engine = cpu();
-    for (request, limit, groups) in [(&candidates, row, 3), (&candidates, 4 * row, 2), (&columns, 3 * row, 3)] {
+    // No weight has 14 rows' bytes; below them weights are split too, and their sums are not made in the same order.
+    let cases = [(candidates(16), 14, 3, 0.0), (candidates(3), 1, 3, 0.5), (candidates(3), 4, 2, 0.5), (columns, 3, 3, 0.5)];
+    for (request, rows, groups, most) in cases {
+        let limit = rows * row;
         let mut device = open_device(DeviceChoice::Cpu).expect("the CPU");
         device.info.max_binding_bytes = Some(limit);
         let events = run(&start_on(device), 1, request.clone());
         let steps = events.iter().filter(|e| matches!(e, Event::StepFinished { .. })).count();
         assert_eq!(steps, 2 * groups, "limit {limit}");
         assert!(events.iter().any(|e| matches!(e, Event::StageStarted { steps, .. } if *steps == 2 * groups as u32)));
-        assert_eq!(pictures(&events, 64), pictures(&run(&engine, 1, request.clone()), 64), "limit {limit}");
+        let (split, whole) = (pictures(&events, 64), pictures(&run(&engine, 1, request.clone()), 64));
+        let difference = split.iter().zip(&whole).map(|(a, b)| mean_difference(a, b)).fold(0.0, f64::max);
+        println!("{} pictures, a limit of {rows} rows: mean difference {difference:.5} of 255", whole.len());
+        assert!(split.len() == whole.len() && difference <= most, "limit {limit}: {difference}");
     }
     let mut device = open_device(DeviceChoice::Cpu).expect("the CPU");
     device.info.max_binding_bytes = Some(row - 1);
-    let events = run(&start_on(device), 1, candidates);
+    let events = run(&start_on(device), 1, candidates(1));
     let Some(Event::JobFailed { error: EngineError::OutOfMemory { what, .. }, .. }) = events.last() else { panic!("{events:?}") };
     assert_eq!(what, "one tensor of the 64-pixel stage");
 }
