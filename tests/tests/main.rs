@@ -1,5 +1,6 @@
 //! Every test in one program: linking burn once is faster than twenty times. Names begin with their file's: `parity_` is a suite.
 
+mod device_lost;
 mod diffusion_config;
 mod diffusion_identities;
 mod diffusion_images;

@@ -131,7 +131,7 @@ fn link_files(folder: &Path, blobs: &Path) {
 }
 
 /// A part of the small cascade; configs of stages get the size that it was recorded with.
-fn put(part: &str, to: &Path) {
+pub fn put(part: &str, to: &Path) {
     let fixtures = repo().join("tests/fixtures/parity");
     let from = if part == "tokenizer" { fixtures.join("tokenizer/tokenizer") } else { fixtures.join("if-cascade").join(part) };
     copy(&from, to);

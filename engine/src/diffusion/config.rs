@@ -14,6 +14,11 @@ pub struct ImageSettings {
 }
 
 impl ImageSettings {
+    /// Whether there is an unconditional half: w = 1 is the conditional prediction alone.
+    pub fn is_guided(&self) -> bool {
+        (self.guidance_weight - 1.0).abs() > f64::EPSILON
+    }
+
     fn check(&self) -> Result<(), DiffusionError> {
         in_range("guidance", self.guidance_weight, -1000.0, 1000.0)?;
         if let Threshold::Dynamic { percentile, cap } = self.threshold {
@@ -111,8 +116,8 @@ impl SamplerConfig {
     #[expect(clippy::type_complexity, reason = "two lists of runs, taken apart at once")]
     pub(super) fn runs(&self, batch: usize) -> Result<(Vec<Run<Option<f64>>>, Vec<Run<Threshold>>), DiffusionError> {
         let settings = self.settings_of(batch)?;
-        let weight = |w: f64| ((w - 1.0).abs() > f64::EPSILON).then_some(w);
-        Ok((runs(settings.iter().map(|s| weight(s.guidance_weight))), runs(settings.iter().map(|s| s.threshold))))
+        let weight = |s: &ImageSettings| s.is_guided().then_some(s.guidance_weight);
+        Ok((runs(settings.iter().map(weight)), runs(settings.iter().map(|s| s.threshold))))
     }
 
     /// All steps of a whole run; sampling takes those from `start_step` on.

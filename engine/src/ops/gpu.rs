@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuSetup;
 use imagen_shaders::Specialisation;
+
+/// A device that answers nothing for so long is lost: drivers reset one that works on a single kernel for longer.
+const LOST_AFTER: Duration = Duration::from_secs(20);
 
 static GPUS: Mutex<Vec<(Device, Gpu)>> = Mutex::new(Vec::new());
 
@@ -25,7 +29,37 @@ pub fn register_gpu(device: &Device, setup: WgpuSetup) {
     gpus.push((device.clone(), gpu));
 }
 
+/// Whether `device` is a registered GPU whose driver takes no more work: it was reset, or the GPU went away.
+pub fn gpu_is_lost(device: &Device) -> bool {
+    Gpu::of(device).is_some_and(|gpu| gpu.is_lost())
+}
+
+/// Takes the GPU behind `device` away from everyone who computes with it, as a driver that is reset does: for tests.
+#[doc(hidden)]
+pub fn destroy_gpu(device: &Device) {
+    if let Some(gpu) = Gpu::of(device) {
+        gpu.device().destroy();
+    }
+}
+
 impl Gpu {
+    /// Asks by mapping a few bytes, which only a living device does: wgpu tells of a loss in one callback, and that is burn's.
+    fn is_lost(&self) -> bool {
+        // What a lost device refuses is no error of the program.
+        let scope = self.device().push_error_scope(wgpu::ErrorFilter::Validation);
+        let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {
+            label: Some("is it lost"),
+            size: 16,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        buffer.slice(..).map_async(wgpu::MapMode::Read, move |mapped| _ = sender.send(mapped.is_ok()));
+        let waited = self.device().poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(LOST_AFTER) });
+        drop(scope.pop());
+        waited.is_err() || receiver.recv_timeout(LOST_AFTER) != Ok(true)
+    }
+
     /// The handles behind `device`, where it is a GPU that was registered.
     pub fn of(device: &Device) -> Option<Self> {
         let gpus = GPUS.lock().unwrap_or_else(PoisonError::into_inner);

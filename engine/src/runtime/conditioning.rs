@@ -100,12 +100,12 @@ impl TextCache {
 }
 
 impl PromptStates {
-    /// Row 0 repeated `batch` times and, if `guided`, row 1 as often after it: states [B or 2B, L, D] and mask [B or 2B, L].
-    pub fn rows(&self, batch: usize, guided: bool) -> (Tensor<3>, Option<Tensor<2, Bool>>) {
-        let order: &[usize] = if guided { &[0, 1] } else { &[0] };
-        let states = order.iter().map(|&row| self.states.clone().narrow(0, row, 1).repeat_dim(0, batch)).collect();
+    /// Each of `prompts` (0: the prompt, 1: the negative) `batch` times, one after the other: states [prompts * B, L, D] and mask
+    /// [prompts * B, L].
+    pub fn rows(&self, batch: usize, prompts: &[usize]) -> (Tensor<3>, Option<Tensor<2, Bool>>) {
+        let states = prompts.iter().map(|&row| self.states.clone().narrow(0, row, 1).repeat_dim(0, batch)).collect();
         let mask = self.mask.as_ref().map(|mask| {
-            let rows = order.iter().flat_map(|&row| (0..batch).map(move |_| mask.clone().narrow(0, row, 1)));
+            let rows = prompts.iter().flat_map(|&row| (0..batch).map(move |_| mask.clone().narrow(0, row, 1)));
             Tensor::cat(rows.collect(), 0)
         });
         (Tensor::cat(states, 0), mask)

@@ -9,7 +9,7 @@ use cubecl_runtime::config::cache::CacheConfig;
 use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
 use imagen_protocol::{Adapter, AdapterKind, DeviceChoice, DeviceInfo, EngineError};
 
-use crate::ops::register_gpu;
+use crate::ops::{gpu_is_lost, register_gpu};
 
 /// A device that is ready for tensors.
 #[derive(Clone, Debug)]
@@ -18,6 +18,16 @@ pub struct OpenDevice {
     pub info: DeviceInfo,
     /// Why it is this device, where the user did not name it.
     pub remark: Option<String>,
+}
+
+impl OpenDevice {
+    /// What every job on a device fails with that its driver gave up; `None` where it lives.
+    pub(super) fn lost(&self) -> Option<EngineError> {
+        gpu_is_lost(&self.device).then(|| EngineError::Device {
+            problem: format!("{} was lost: its driver was reset, or the device is gone", self.info.name),
+            remedy: "start again, or use another device (`imagen devices`)".into(),
+        })
+    }
 }
 
 /// Every adapter of this machine, in a fixed order: the best hardware first, software last.

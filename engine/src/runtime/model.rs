@@ -8,7 +8,7 @@ use super::error::{model_error, text, weights};
 use super::resize::Resize;
 use super::stage::footprint;
 use super::{card, folders, if_folder};
-use crate::diffusion::{NoiseSchedule, SamplerConfig};
+use crate::diffusion::{ImageSettings, NoiseSchedule, SamplerConfig};
 use crate::models::NetworkConfig;
 use crate::models::text::TextEncoder;
 use crate::models::weights::{Counts, WeightError, WeightFiles};
@@ -153,8 +153,7 @@ impl Stage {
     /// # Errors
     /// As [`footprint`].
     pub fn footprint(&self) -> Result<Footprint, WeightError> {
-        // A weight of 1 is one pass.
-        footprint(&self.network, self.size, (self.defaults.guidance_weight - 1.0).abs() > f64::EPSILON)
+        footprint(&self.network, self.size, ImageSettings::from(&self.defaults).is_guided())
     }
 
     fn info(&self) -> Result<StageInfo, EngineError> {

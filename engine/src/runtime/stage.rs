@@ -55,13 +55,22 @@ pub fn load_network(
 #[derive(Debug)]
 pub struct StagePredictor<'a> {
     network: &'a Network,
-    /// For the conditional half alone, and for both halves.
-    plain: Conditioning,
-    guided: Conditioning,
+    /// For the conditional half.
+    cond: Conditioning,
+    guided: Guided,
+}
+
+/// How both halves of guidance are computed.
+#[derive(Debug)]
+enum Guided {
+    /// In one pass.
+    Together(Conditioning),
+    /// In a pass after the conditional half's, where one tensor of both would be too large for the device.
+    After(Conditioning),
 }
 
 impl<'a> StagePredictor<'a> {
-    /// `low_res`: the augmented picture, [B, 3, H, W], of a super-resolution stage.
+    /// `low_res`: the augmented picture, [B, 3, H, W], of a super-resolution stage. `halves`: guidance takes two passes.
     ///
     /// # Errors
     /// [`InputError`] for parts that do not fit the network.
@@ -71,25 +80,31 @@ impl<'a> StagePredictor<'a> {
         prompt: &PromptStates,
         low_res: Option<(Tensor<4>, AugLevel, f64)>,
         shape: [usize; 4],
+        halves: bool,
     ) -> Result<Self, InputError> {
         let level = |aug: AugLevel, aug_level: f64| match config {
             NetworkConfig::Imagen(_) => aug_level,
             NetworkConfig::DeepFloyd(_) => aug.time,
         };
-        let conditioning = |guided: bool| {
-            let rows = if guided { 2 * shape[0] } else { shape[0] };
-            let (text, mask) = prompt.rows(shape[0], guided);
+        let conditioning = |prompts: &[usize]| {
+            let (text, mask) = prompt.rows(shape[0], prompts);
             let low_res = low_res.as_ref();
             Conditioning {
                 text,
                 mask,
-                low_res: low_res.map(|(x, ..)| if guided { Tensor::cat(vec![x.clone(), x.clone()], 0) } else { x.clone() }),
-                aug_level: low_res.map(|(_, aug, l)| vec![level(*aug, *l) as f32; rows]),
+                low_res: low_res.map(|(x, ..)| x.clone().repeat_dim(0, prompts.len())),
+                aug_level: low_res.map(|(_, aug, l)| vec![level(*aug, *l) as f32; prompts.len() * shape[0]]),
             }
         };
-        let predictor = Self { network, plain: conditioning(false), guided: conditioning(true) };
-        network.check(shape, &predictor.plain)?;
+        let guided = if halves { Guided::After(conditioning(&[1])) } else { Guided::Together(conditioning(&[0, 1])) };
+        let predictor = Self { network, cond: conditioning(&[0]), guided };
+        network.check(shape, &predictor.cond)?;
         Ok(predictor)
+    }
+
+    fn forward(&self, x_t: Tensor<4>, time: f64, conditioning: &Conditioning) -> Tensor<4> {
+        let time = vec![time as f32; x_t.dims()[0]];
+        self.network.forward(x_t, &time, conditioning)
     }
 }
 
@@ -97,13 +112,20 @@ impl Predict for StagePredictor<'_> {
     type Error = InputError;
 
     fn predict(&mut self, x_t: Tensor<4>, time: f64, guided: bool) -> Result<Raw, InputError> {
-        let batch = x_t.dims()[0];
         if !guided {
-            return Ok(Raw { cond: self.network.forward(x_t, &vec![time as f32; batch], &self.plain), uncond: None });
+            return Ok(Raw { cond: self.forward(x_t, time, &self.cond), uncond: None });
         }
-        let time = vec![time as f32; 2 * batch];
-        let both = self.network.forward(Tensor::cat(vec![x_t.clone(), x_t], 0), &time, &self.guided);
-        let uncond = both.clone().narrow(0, batch, batch);
-        Ok(Raw { cond: both.narrow(0, 0, batch), uncond: Some(uncond) })
+        match &self.guided {
+            Guided::Together(conditioning) => {
+                let batch = x_t.dims()[0];
+                let both = self.forward(Tensor::cat(vec![x_t.clone(), x_t], 0), time, conditioning);
+                let uncond = both.clone().narrow(0, batch, batch);
+                Ok(Raw { cond: both.narrow(0, 0, batch), uncond: Some(uncond) })
+            }
+            Guided::After(conditioning) => {
+                let cond = self.forward(x_t.clone(), time, &self.cond);
+                Ok(Raw { cond, uncond: Some(self.forward(x_t, time, conditioning)) })
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use imagen_protocol::{EngineError, Event, Histogram, Preview, RgbImage, StagePla
 use super::cascade::Job;
 use super::conditioning::PromptStates;
 use super::error::{Stop, internal, model_error, noise, sampling, setting};
+use super::group::{Pictures, Room};
 use super::histogram::histogram;
 use super::model::Stage;
 use super::pictures::{from_pictures, read, to_pictures};
@@ -16,10 +17,6 @@ use super::resize::resize;
 use super::stage::StagePredictor;
 use crate::diffusion::{AugLevel, Draw, ImageSettings, NoiseSource, Outcome, SeededColumns, StepView, augment, sample};
 use crate::models::Network;
-
-/// Pictures are sampled in groups of at most this many pixels: 16 of 64 x 64, one of 256 x 256 or more. A picture does not
-/// depend on the group it is in; memory does.
-const GROUP_PIXELS: usize = 16 * 64 * 64;
 
 /// One stage of a job.
 pub struct StageRun<'a> {
@@ -36,6 +33,8 @@ pub struct StageRun<'a> {
 struct Group {
     first: usize,
     len: usize,
+    /// Whether guidance takes two passes a step.
+    halves: bool,
     steps_before: u32,
     steps_total: u32,
 }
@@ -47,7 +46,8 @@ impl StageRun<'_> {
     /// As [`Job::run`].
     pub fn run(&self, before: Option<&[RgbImage]>) -> Result<Vec<RgbImage>, Stop> {
         let (count, size) = (self.candidates() * self.columns.len(), self.plan.size);
-        let group = (GROUP_PIXELS / (size as usize).pow(2)).clamp(1, count.max(1));
+        let (pictures, room) = (self.pictures(count), Room::on(self.job.device));
+        let group = pictures.group(room);
         let groups = count.div_ceil(group);
         let steps_total = self.plan.steps * u32::try_from(groups).unwrap_or(u32::MAX);
         let started = Instant::now();
@@ -55,7 +55,8 @@ impl StageRun<'_> {
         let mut images = Vec::with_capacity(count);
         for (i, first) in (0..count).step_by(group).enumerate() {
             let steps_before = self.plan.steps * u32::try_from(i).unwrap_or(u32::MAX);
-            let group = Group { first, len: group.min(count - first), steps_before, steps_total };
+            let len = group.min(count - first);
+            let group = Group { first, len, halves: pictures.in_halves(len, room), steps_before, steps_total };
             images.extend(self.run_group(&group, before)?);
         }
         let seconds = started.elapsed().as_secs_f64();
@@ -68,13 +69,23 @@ impl StageRun<'_> {
         self.job.request.count as usize
     }
 
+    fn pictures(&self, count: usize) -> Pictures<'_> {
+        Pictures {
+            network: &self.stage.network,
+            size: self.plan.size as usize,
+            count: count.max(1),
+            columns: self.columns.len(),
+            guided: self.columns.iter().any(ImageSettings::is_guided),
+        }
+    }
+
     fn run_group(&self, group: &Group, before: Option<&[RgbImage]>) -> Result<Vec<RgbImage>, Stop> {
         let size = self.plan.size as usize;
         let device = &self.job.device.device;
         let shape = [group.len, 3, size, size];
         let mut source = self.noise(group)?;
         let low_res = self.low_res(group, before, &mut source)?;
-        let mut predictor = StagePredictor::new(self.network, &self.stage.network, self.prompt, low_res, shape)
+        let mut predictor = StagePredictor::new(self.network, &self.stage.network, self.prompt, low_res, shape, group.halves)
             .map_err(|e| model_error(&self.job.model.path, e))?;
         let mut config = self.stage.sampler.with(&self.plan.settings);
         let rows = group.first..group.first + group.len;

@@ -18,10 +18,18 @@ use super::{OpenDevice, open_device};
 
 /// Starts the engine thread. It answers [`Event::Ready`] or [`Event::Unavailable`] first.
 pub fn start(choice: DeviceChoice) -> EngineHandle {
+    start_with(move || open_device(choice))
+}
+
+/// The same on a device that is open already.
+pub fn start_on(device: OpenDevice) -> EngineHandle {
+    start_with(|| Ok(device))
+}
+
+fn start_with(open: impl FnOnce() -> Result<OpenDevice, EngineError> + Send + 'static) -> EngineHandle {
     let (handle, side) = engine_channel();
     let events = side.events.clone();
-    let spawned =
-        std::thread::Builder::new().name("engine".into()).stack_size(16 << 20).spawn(move || Worker::run(choice, &side));
+    let spawned = std::thread::Builder::new().name("engine".into()).stack_size(16 << 20).spawn(move || Worker::run(open, &side));
     if let Err(error) = spawned {
         let problem = format!("the engine thread did not start: {error}");
         let error = EngineError::Device { problem, remedy: "close other programs and try again".into() };
@@ -71,8 +79,8 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn run(choice: DeviceChoice, side: &'a EngineSide) {
-        let device = match catch(|| open_device(choice)) {
+    fn run(open: impl FnOnce() -> Result<OpenDevice, EngineError>, side: &'a EngineSide) {
+        let device = match catch(open) {
             Ok(device) => device,
             Err(error) => {
                 let _ = side.events.send(Event::Unavailable { error });
@@ -92,7 +100,7 @@ impl<'a> Worker<'a> {
                     let result = Box::new(catch(|| inspect(model.as_deref())));
                     worker.send(Event::ModelInspected { result });
                 }
-                Command::Unload => worker.unload(),
+                Command::Unload => worker.tidy(Self::unload),
                 Command::Shutdown => break,
             }
         }
@@ -103,6 +111,15 @@ impl<'a> Worker<'a> {
         let _ = self.side.events.send(event);
     }
 
+    /// `free`, whose panic means that there is nothing to free: a lost device may fail even there.
+    fn tidy(&mut self, free: impl FnOnce(&mut Self)) {
+        let freed = catch(|| {
+            free(self);
+            Ok::<_, EngineError>(())
+        });
+        drop(freed);
+    }
+
     fn unload(&mut self) {
         self.model = None;
         self.resident = Resident::default();
@@ -110,7 +127,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Gives the device's idle memory back, and says what is left.
-    fn free(&self) {
+    fn free(&mut self) {
         self.device.device.memory_cleanup();
         self.send(self.resident.memory(&self.device));
     }
@@ -123,11 +140,13 @@ impl<'a> Worker<'a> {
         let event = match result {
             Ok(()) => Event::JobFinished { job, seconds: started.elapsed().as_secs_f64() },
             Err(Stop::Cancelled) => {
-                self.free();
+                self.tidy(Self::free);
                 Event::JobCancelled { job }
             }
             Err(Stop::Failed(error)) => {
-                self.unload();
+                // However the loss showed: failed reads, numbers that were never written, a panic.
+                let error = self.device.lost().unwrap_or(error);
+                self.tidy(Self::unload);
                 Event::JobFailed { job, error }
             }
         };
