@@ -154,7 +154,7 @@ impl Cascade<'_> {
         let mut noise = self.noise(number);
         let shape = x_t.dims();
         let low_res = low_res.map(|values| self.augmented(&folder, values, shape, &mut noise));
-        let mut predictor = StagePredictor::new(&network, &config, prompt, low_res, shape, false).expect("the parts fit");
+        let mut predictor = StagePredictor::new(&network, &config, prompt, low_res, shape, usize::MAX).expect("the parts fit");
         let mut settings = sampler(&folder.join("scheduler"));
         settings.steps = Steps::Count(u32::try_from(self.meta["steps"].as_u64().expect("steps")).expect("few"));
         settings.guidance_weight = self.meta["guidance"][number - 1].as_f64().expect("a weight");

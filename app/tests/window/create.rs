@@ -315,7 +315,7 @@ fn thresholding_presets_and_lists_are_set_by_name() {
 fn prompts_of_many_scripts_are_shown() {
     let mut bench = Bench::open();
     let prompt =
-        "赤いリンゴ 写真\n빨간 사과 사진\n红苹果，照片 紅蘋果\nкрасное яблоко\nένα κόκκινο μήλο\na 🍎 beside a 🐕, ☕ and ❤";
+        "赤いリンゴ 写真\n빨간 사과 사진\n红苹果，照片 紅蘋果\nкрасное яблоко\nένα κόκκινο μήλο\na 🍎, a 🦊 and a 🪑 ❤\u{FE0F}!";
     bench.state_mut().draft.prompt = prompt.into();
     bench.until("counted", |s| s.tokens.as_ref().is_some_and(|t| t.tokens > 7));
     bench.snapshot("create_scripts");

@@ -15,6 +15,18 @@ pub struct Conditioning {
     pub aug_level: Option<Vec<f32>>,
 }
 
+impl Conditioning {
+    /// Of a part of the batch.
+    pub fn rows(&self, start: usize, len: usize) -> Self {
+        Self {
+            text: self.text.clone().narrow(0, start, len),
+            mask: self.mask.as_ref().map(|mask| mask.clone().narrow(0, start, len)),
+            low_res: self.low_res.as_ref().map(|low_res| low_res.clone().narrow(0, start, len)),
+            aug_level: self.aug_level.as_ref().map(|levels| levels.iter().skip(start).take(len).copied().collect()),
+        }
+    }
+}
+
 /// The input does not fit the network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {

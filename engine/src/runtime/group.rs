@@ -1,4 +1,5 @@
-//! How many of a stage's pictures run together. A picture does not depend on the group it is in; memory does.
+//! How many of a stage's pictures run together, and how many of them go through the network at a time. A picture does not depend on the
+//! group it is in; memory does.
 
 use super::OpenDevice;
 use crate::models::NetworkConfig;
@@ -19,11 +20,13 @@ pub struct Room {
     pub bytes: u64,
     /// The adapter's limit for one tensor.
     pub max_binding_bytes: Option<u64>,
+    /// Whether one picture of 256 pixels keeps the device busy: the CPU, where several at a time only fall out of its caches.
+    pub is_cpu: bool,
 }
 
 impl Room {
     pub fn on(device: &OpenDevice) -> Self {
-        Self { bytes: COLUMNS_BYTES, max_binding_bytes: device.info.max_binding_bytes }
+        Self { bytes: COLUMNS_BYTES, max_binding_bytes: device.info.max_binding_bytes, is_cpu: device.info.is_cpu }
     }
 }
 
@@ -43,23 +46,35 @@ pub struct Pictures<'a> {
 impl Pictures<'_> {
     /// How many run together, at least one: groups are as few as there have to be, and nearly equal.
     pub fn group(&self, room: Room) -> usize {
-        let rows = if self.guided { 2 } else { 1 };
         let by_memory = if self.columns > 1 {
-            fitting(room.bytes, rows * self.network.activations(self.size))
+            fitting(room.bytes, self.rows_each() as u64 * self.network.activations(self.size))
         } else {
-            GROUP_PIXELS / self.size.pow(2).max(1)
+            self.small_group()
         };
-        let row = self.network.largest_activation(self.size);
-        let by_tensor = room.max_binding_bytes.map_or(MOST, |limit| fitting(limit, rows * row));
+        let by_tensor = self.rows_of_tensor(room) / self.rows_each();
         let most = by_memory.min(by_tensor).clamp(1, MOST);
         self.count.div_ceil(self.count.div_ceil(most).max(1))
     }
 
-    /// Whether a group of so many has to run the two halves of guidance one after the other, as together they are beyond the limit for a
-    /// tensor.
-    pub fn in_halves(&self, group: usize, room: Room) -> bool {
-        let both = 2 * group as u64 * self.network.largest_activation(self.size);
-        self.guided && room.max_binding_bytes.is_some_and(|limit| both > limit)
+    /// How many rows of the network's batch a pass takes, for a group of so many pictures: all, but for the limit for a tensor and for
+    /// the CPU.
+    pub fn rows(&self, group: usize, room: Room) -> usize {
+        let pictures = if room.is_cpu { group.min(self.small_group()) } else { group };
+        (pictures * self.rows_each()).min(self.rows_of_tensor(room)).max(1)
+    }
+
+    /// Of a picture in the network's batch.
+    fn rows_each(&self) -> usize {
+        if self.guided { 2 } else { 1 }
+    }
+
+    fn small_group(&self) -> usize {
+        (GROUP_PIXELS / self.size.pow(2).max(1)).max(1)
+    }
+
+    /// How many rows the largest tensor may have.
+    fn rows_of_tensor(&self, room: Room) -> usize {
+        room.max_binding_bytes.map_or(usize::MAX, |limit| fitting(limit, self.network.largest_activation(self.size)))
     }
 }
 
@@ -72,7 +87,7 @@ mod tests {
     use super::*;
     use crate::runtime::Model;
 
-    const WIDE: Room = Room { bytes: COLUMNS_BYTES, max_binding_bytes: None };
+    const WIDE: Room = Room { bytes: COLUMNS_BYTES, max_binding_bytes: None, is_cpu: false };
 
     /// Of a stage of the default model.
     fn with_pictures(stage: usize, count: usize, columns: usize, test: impl FnOnce(Pictures<'_>)) {
@@ -94,7 +109,7 @@ mod tests {
     fn columns_follow_memory() {
         with_pictures(2, 4, 4, |columns| {
             let row = columns.network.activations(1024);
-            let room = |bytes| Room { bytes, max_binding_bytes: None };
+            let room = |bytes| Room { bytes, ..WIDE };
             assert_eq!([0, row, 2 * row - 1].map(|bytes| columns.group(room(bytes))), [1, 1, 1], "never less than one");
             // Three would fit, and groups of two are as few.
             assert_eq!([2 * row, 3 * row, 4 * row].map(|bytes| columns.group(room(bytes))), [2, 2, 4]);
@@ -112,8 +127,20 @@ mod tests {
                 assert_eq!([15 * row, 14 * row, row, 0].map(|limit| pictures.group(room(limit))), [15, 8, 1, 1]);
                 let guided = Pictures { guided: true, ..pictures };
                 assert_eq!([30 * row, 14 * row, 2 * row, row].map(|limit| guided.group(room(limit))), [15, 5, 1, 1]);
-                assert!(guided.in_halves(1, room(2 * row - 1)) && !guided.in_halves(1, room(2 * row)));
-                assert!(!guided.in_halves(15, WIDE) && !pictures.in_halves(1, room(row)));
+                let rows = [2 * row, 2 * row - 1, row, 0].map(|limit| guided.rows(1, room(limit)));
+                assert_eq!(rows, [2, 1, 1, 1], "the halves of guidance together, then one after the other");
+                assert_eq!([pictures.rows(15, WIDE), guided.rows(15, WIDE)], [15, 30]);
+            });
+        }
+    }
+
+    #[test]
+    fn the_cpu_takes_large_pictures_one_at_a_time() {
+        let cpu = Room { is_cpu: true, ..WIDE };
+        for (stage, expected) in [(0, 3), (1, 1), (2, 1)] {
+            with_pictures(stage, 3, 3, |columns| {
+                assert_eq!((columns.group(cpu), columns.rows(3, cpu)), (3, expected), "{}", columns.size);
+                assert_eq!(Pictures { guided: true, ..columns }.rows(3, cpu), 2 * expected, "{}", columns.size);
             });
         }
     }

@@ -55,22 +55,15 @@ pub fn load_network(
 #[derive(Debug)]
 pub struct StagePredictor<'a> {
     network: &'a Network,
-    /// For the conditional half.
-    cond: Conditioning,
-    guided: Guided,
-}
-
-/// How both halves of guidance are computed.
-#[derive(Debug)]
-enum Guided {
-    /// In one pass.
-    Together(Conditioning),
-    /// In a pass after the conditional half's, where one tensor of both would be too large for the device.
-    After(Conditioning),
+    /// Of the conditional half's rows, then the unconditional's.
+    both: Conditioning,
+    /// Most rows of a pass through the network.
+    rows: usize,
 }
 
 impl<'a> StagePredictor<'a> {
-    /// `low_res`: the augmented picture, [B, 3, H, W], of a super-resolution stage. `halves`: guidance takes two passes.
+    /// `low_res`: the augmented picture, [B, 3, H, W], of a super-resolution stage. `rows`: how much of the batch, which guidance
+    /// doubles, goes through the network at a time, at least 1.
     ///
     /// # Errors
     /// [`InputError`] for parts that do not fit the network.
@@ -80,31 +73,32 @@ impl<'a> StagePredictor<'a> {
         prompt: &PromptStates,
         low_res: Option<(Tensor<4>, AugLevel, f64)>,
         shape: [usize; 4],
-        halves: bool,
+        rows: usize,
     ) -> Result<Self, InputError> {
         let level = |aug: AugLevel, aug_level: f64| match config {
             NetworkConfig::Imagen(_) => aug_level,
             NetworkConfig::DeepFloyd(_) => aug.time,
         };
-        let conditioning = |prompts: &[usize]| {
-            let (text, mask) = prompt.rows(shape[0], prompts);
-            let low_res = low_res.as_ref();
-            Conditioning {
-                text,
-                mask,
-                low_res: low_res.map(|(x, ..)| x.clone().repeat_dim(0, prompts.len())),
-                aug_level: low_res.map(|(_, aug, l)| vec![level(*aug, *l) as f32; prompts.len() * shape[0]]),
-            }
+        let (text, mask) = prompt.rows(shape[0], &[0, 1]);
+        let both = Conditioning {
+            text,
+            mask,
+            low_res: low_res.as_ref().map(|(x, ..)| x.clone().repeat_dim(0, 2)),
+            aug_level: low_res.map(|(_, aug, l)| vec![level(aug, l) as f32; 2 * shape[0]]),
         };
-        let guided = if halves { Guided::After(conditioning(&[1])) } else { Guided::Together(conditioning(&[0, 1])) };
-        let predictor = Self { network, cond: conditioning(&[0]), guided };
-        network.check(shape, &predictor.cond)?;
-        Ok(predictor)
+        network.check(shape, &both.rows(0, shape[0]))?;
+        Ok(Self { network, both, rows: rows.max(1) })
     }
 
-    fn forward(&self, x_t: Tensor<4>, time: f64, conditioning: &Conditioning) -> Tensor<4> {
-        let time = vec![time as f32; x_t.dims()[0]];
-        self.network.forward(x_t, &time, conditioning)
+    /// The first rows of `both` are x_t's.
+    fn forward(&self, x_t: Tensor<4>, time: f64) -> Tensor<4> {
+        let batch = x_t.dims()[0];
+        let passes = (0..batch).step_by(self.rows).map(|start| {
+            let len = self.rows.min(batch - start);
+            let x_t = x_t.clone().narrow(0, start, len);
+            self.network.forward(x_t, &vec![time as f32; len], &self.both.rows(start, len))
+        });
+        Tensor::cat(passes.collect(), 0)
     }
 }
 
@@ -113,19 +107,11 @@ impl Predict for StagePredictor<'_> {
 
     fn predict(&mut self, x_t: Tensor<4>, time: f64, guided: bool) -> Result<Raw, InputError> {
         if !guided {
-            return Ok(Raw { cond: self.forward(x_t, time, &self.cond), uncond: None });
+            return Ok(Raw { cond: self.forward(x_t, time), uncond: None });
         }
-        match &self.guided {
-            Guided::Together(conditioning) => {
-                let batch = x_t.dims()[0];
-                let both = self.forward(Tensor::cat(vec![x_t.clone(), x_t], 0), time, conditioning);
-                let uncond = both.clone().narrow(0, batch, batch);
-                Ok(Raw { cond: both.narrow(0, 0, batch), uncond: Some(uncond) })
-            }
-            Guided::After(conditioning) => {
-                let cond = self.forward(x_t.clone(), time, &self.cond);
-                Ok(Raw { cond, uncond: Some(self.forward(x_t, time, conditioning)) })
-            }
-        }
+        let batch = x_t.dims()[0];
+        let both = self.forward(Tensor::cat(vec![x_t.clone(), x_t], 0), time);
+        let uncond = both.clone().narrow(0, batch, batch);
+        Ok(Raw { cond: both.narrow(0, 0, batch), uncond: Some(uncond) })
     }
 }

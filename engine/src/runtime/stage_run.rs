@@ -33,8 +33,8 @@ pub struct StageRun<'a> {
 struct Group {
     first: usize,
     len: usize,
-    /// Whether guidance takes two passes a step.
-    halves: bool,
+    /// Of the network's batch, in one pass.
+    rows: usize,
     steps_before: u32,
     steps_total: u32,
 }
@@ -56,7 +56,7 @@ impl StageRun<'_> {
         for (i, first) in (0..count).step_by(group).enumerate() {
             let steps_before = self.plan.steps * u32::try_from(i).unwrap_or(u32::MAX);
             let len = group.min(count - first);
-            let group = Group { first, len, halves: pictures.in_halves(len, room), steps_before, steps_total };
+            let group = Group { first, len, rows: pictures.rows(len, room), steps_before, steps_total };
             images.extend(self.run_group(&group, before)?);
         }
         let seconds = started.elapsed().as_secs_f64();
@@ -85,7 +85,7 @@ impl StageRun<'_> {
         let shape = [group.len, 3, size, size];
         let mut source = self.noise(group)?;
         let low_res = self.low_res(group, before, &mut source)?;
-        let mut predictor = StagePredictor::new(self.network, &self.stage.network, self.prompt, low_res, shape, group.halves)
+        let mut predictor = StagePredictor::new(self.network, &self.stage.network, self.prompt, low_res, shape, group.rows)
             .map_err(|e| model_error(&self.job.model.path, e))?;
         let mut config = self.stage.sampler.with(&self.plan.settings);
         let rows = group.first..group.first + group.len;
