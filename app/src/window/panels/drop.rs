@@ -2,10 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use egui::{Align2, Context, FontId, Id, LayerId, Order, Stroke, StrokeKind, vec2};
+use egui::{Align2, Context, FontId, Id, LayerId, Order, Rect, Stroke, StrokeKind, Vec2, vec2};
 
 use crate::window::theme::{self, Palette};
 use crate::window::{fonts, gallery, icons};
+
+/// Of the card that the words stand on, at most.
+const CARD: Vec2 = vec2(560.0, 4.0 * theme::LARGE_ICON);
+/// How much of the window is hidden behind it.
+const VEIL: f32 = 0.85;
 
 pub fn show(ctx: &Context) {
     let hovered: Vec<Option<PathBuf>> = ctx.input(|i| i.raw.hovered_files.iter().map(|f| f.path.clone()).collect());
@@ -15,8 +20,10 @@ pub fn show(ctx: &Context) {
     let room = ctx.content_rect();
     let takes = first.as_deref().is_none_or(may_be_picture);
     let colour = if takes { p.accent } else { p.warning };
-    painter.rect_filled(room, 0.0, p.background.gamma_multiply(0.97));
-    painter.rect_stroke(room.shrink(theme::PAD), f32::from(theme::RADIUS), Stroke::new(2.0, colour), StrokeKind::Inside);
+    painter.rect_filled(room, 0.0, p.background.gamma_multiply(VEIL));
+    let card = Rect::from_center_size(room.center(), CARD.min(room.size() - Vec2::splat(4.0 * theme::PAD)));
+    painter.rect_filled(card, f32::from(theme::RADIUS), p.surface);
+    painter.rect_stroke(room.shrink(theme::GAP / 2.0), f32::from(theme::RADIUS), Stroke::new(2.0, colour), StrokeKind::Inside);
     let line = |y: f32, text: &str, font: FontId, colour| {
         painter.text(room.center() + vec2(0.0, y), Align2::CENTER_CENTER, text, font, colour);
     };
