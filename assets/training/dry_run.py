@@ -196,6 +196,14 @@ def shipping(run):
     expect((run.runs / "losses.png").exists(), "no plot")
 
 
+def write_world(data, path):
+    """All but the last concept of the pack, in the form of worlds/common.json."""
+    index = json.loads((data / "pack" / "index.json").read_text())
+    world = json.loads((HERE / "worlds" / "common.json").read_text())
+    world |= {"concepts": [c["name"] for c in index["concepts"]][:-1], "sets": dict.fromkeys(index["weights"], 1) | {"render": 1}}
+    path.write_text(json.dumps(world))
+
+
 def remote(run):
     """The lent machine's script on this one: carried folders, rasterising, training, what is brought back."""
     root, keep, out = run.folder / "machine", run.folder / "keep", run.folder / "out"
@@ -207,7 +215,9 @@ def remote(run):
     (root / ".gpu" / "pack").mkdir()
     with tarfile.open(root / ".gpu" / "pack" / "pack.tar", "w") as tar:
         tar.add(run.data / "pack", "pack")
-    environment = os.environ | {"IMAGEN_KEEP": str(keep), "IMAGEN_PYTHON": sys.executable, "OUT": str(out), "JOBS": "1"}
+    write_world(run.data, root / "assets" / "training" / "worlds" / "tiny.json")
+    settings = {"WORLD": "tiny", "IMAGEN_KEEP": str(keep), "IMAGEN_PYTHON": sys.executable, "OUT": str(out), "JOBS": "1"}
+    environment = os.environ | settings
 
     def call(*words):
         subprocess.run(

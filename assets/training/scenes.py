@@ -87,7 +87,10 @@ def limited(index, world):
     """The index of a world, a file of worlds/ (some concepts, some sets and their weights, shares of forms and renders, sizes of one thing)."""
     if not world:
         return index
-    world = json.loads(Path(world).read_text())
+    try:
+        world = json.loads(Path(world).read_text())
+    except (OSError, ValueError) as e:
+        raise WorldError(f"{world} cannot be read as a world: {e}") from e
     unknown = set(world["concepts"]) - {c["name"] for c in index["concepts"]}
     if unknown:
         raise WorldError(f"the pack has no {', '.join(sorted(unknown))}; pack/index.json lists its concepts")

@@ -15,7 +15,9 @@ python="${IMAGEN_PYTHON:-python3}"
 out="${OUT:-$keep/out}"
 mkdir -p "$keep/data" "$keep/runs" "$out"
 export PYTHONUNBUFFERED=1 PYTHONPATH="$keep/site" TORCHINDUCTOR_CACHE_DIR="$keep/inductor" TOKENIZERS_PARALLELISM=false
-common=(--data "$keep/data" --runs "$keep/runs")
+# What is trained on: a file of worlds/, or "all" of the pack.
+[ "${WORLD:=common}" = all ] && world=() || world=(--world "$here/worlds/$WORLD.json")
+common=(--data "$keep/data" --runs "$keep/runs" "${world[@]}")
 [ -d "$keep/encoder" ] && encoder=(--encoder "$keep/encoder") || encoder=()
 
 take() {
@@ -61,7 +63,7 @@ place) place ;;
 look) "$python" "$here/gpu/look.py" ;;
 rasterise)
     shift
-    "$python" "$here/sprites.py" rasterise --data "$keep/data" --jobs "${JOBS:-$(nproc)}" ${1:+--sides "$@"}
+    "$python" "$here/sprites.py" rasterise --data "$keep/data" "${world[@]}" --jobs "${JOBS:-$(nproc)}" ${1:+--sides "$@"}
     ;;
 trial)
     minutes="$("$python" -c "print($2 / 60)")"
