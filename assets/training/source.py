@@ -190,7 +190,7 @@ class Source:
             whole = compose.compose(some, self.small, SIDES["base"], self.device)
             places = torch.from_numpy(batch.crops[:n])
             own = self.soft(whole, self.soft_time, cond[0][:n], cond[1][:n], places, self.side)
-            low = torch.cat([own, low[n:]])
+            low = torch.cat([self.soft.where_right(own, low[:n]), low[n:]])
         return crops.inner(low)
 
     def soft_time(self, log_snr):
