@@ -10,6 +10,7 @@ import colorsys
 import json
 import math
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -84,19 +85,34 @@ class WorldError(Exception):
 
 
 def limited(index, world):
-    """The index of a world, a file of worlds/ (some concepts, some sets and their weights, shares of forms and renders, sizes of one thing)."""
+    """The index of a world, a file of worlds/: some concepts (`renders`: those of them that are shown path-traced too), some sets and their
+    weights, at most so many sprites of a concept and set (`most`), shares of forms and renders, sizes of one thing."""
     if not world:
         return index
     try:
         world = json.loads(Path(world).read_text())
     except (OSError, ValueError) as e:
         raise WorldError(f"{world} cannot be read as a world: {e}") from e
-    unknown = set(world["concepts"]) - {c["name"] for c in index["concepts"]}
+    shown = {"flat": set(world["concepts"]), "render": set(world.get("renders", world["concepts"]))}
+    unknown = set.union(*shown.values()) - {c["name"] for c in index["concepts"]}
     if unknown:
         raise WorldError(f"the pack has no {', '.join(sorted(unknown))}; pack/index.json lists its concepts")
-    return index | {"concepts": [c for c in index["concepts"] if c["name"] in world["concepts"]],
-                    "sprites": [r for r in index["sprites"] if r["concept"] in world["concepts"] and r["set"] in world["sets"]],
+    rows = [r for r in index["sprites"] if r["concept"] in shown[r["kind"]] and r["set"] in world["sets"]]
+    return index | {"concepts": [c for c in index["concepts"] if any(c["name"] in names for names in shown.values())],
+                    "sprites": first_of_each(rows, world.get("most")),
                     "weights": index["weights"] | world["sets"], **{k: world[k] for k in ("forms", "render_share", "size", "size_words", "turns")}}
+
+
+def first_of_each(rows, most):
+    """At most so many sprites of a concept and set: those trained on, in the order of the pack. None: all."""
+    if most is None:
+        return rows
+    kept, number = [], Counter()
+    for row in rows:
+        number[row["concept"], row["set"]] += not row["heldout"]
+        if not row["heldout"] and number[row["concept"], row["set"]] <= most:
+            kept.append(row)
+    return kept
 
 
 # ---------------------------------------------------------------- words

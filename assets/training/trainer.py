@@ -13,6 +13,7 @@ import torch
 import checkpoints
 import diffusion
 import sheets
+from learners import Learners
 from model import build, count
 from source import Source
 
@@ -81,6 +82,7 @@ class Trainer:
         self.source = Source(options, cards, stage, self.batch, options.seed + self.step, workers=options.workers)
         self.parameters, self.flops = count(self.card["unet"], self.source.crop or self.card["size"], options.tokens)
         self.forward, self.edges = self.net, torch.tensor(BINS, device=self.device)
+        self.learners = Learners(options.threads) if self.device.type == "cpu" and options.threads > 1 else None
         self.reset_interval()
         self.say(
             "start",
@@ -170,22 +172,35 @@ class Trainer:
     def precision(self):
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
-    def loss(self, examples):
-        """-> weighted loss of the batch, weighted loss of each picture, log SNR."""
+    def noised(self, examples):
+        """(x_t, time, condition, x0 or eps or v, log SNR) of a batch: what `errors` takes, whole or in parts."""
         t = self.schedule.draw(len(examples), self.device)
         log_snr = self.schedule.log_snr(t)
         alpha, sigma = diffusion.alpha_sigma(log_snr)
         eps = torch.randn_like(examples.x)
         noisy = (alpha * examples.x + sigma * eps).contiguous(memory_format=torch.channels_last)
+        target = diffusion.target(self.prediction, examples.x, eps, alpha, sigma)
+        return [noisy, self.schedule.network_time(t), *examples.cond, *examples.extra.values(), target, log_snr]
+
+    def errors(self, x, time, text, mask, *rest):
+        """Weighted loss of each picture. rest: low_res and aug_level of super-resolution, what is to be said, log SNR."""
+        *extra, target, log_snr = rest
         with self.precision():
-            out = self.forward(noisy, self.schedule.network_time(t), *examples.cond, **examples.extra)
-        error = (out.float() - diffusion.target(self.prediction, examples.x, eps, alpha, sigma)).square().mean((1, 2, 3))
-        each = error * diffusion.weight(log_snr, self.prediction)
-        return each.mean(), each.detach(), log_snr
+            out = self.forward(x, time, text, mask, *extra)
+        return (out.float() - target).square().mean((1, 2, 3)) * diffusion.weight(log_snr, self.prediction)
+
+    def learn(self, examples):
+        """Gradients of the batch's mean loss -> weighted loss of each picture, log SNR."""
+        inputs = self.noised(examples)
+        if self.learners:
+            each = self.learners.gradients(self.net, self.errors, inputs)
+        else:
+            each = self.errors(*inputs)
+            each.mean().backward()
+        return each.detach(), inputs[-1]
 
     def update(self, examples, lr):
-        loss, each, log_snr = self.loss(examples)
-        loss.backward()
+        each, log_snr = self.learn(examples)
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0, foreach=True)
         # the fused optimiser leaves parameters and moments alone where found_inf is 1: no wait for the device
         bad = (~torch.isfinite(norm)).float()
@@ -199,7 +214,7 @@ class Trainer:
             torch._foreach_lerp_(list(self.ema.parameters()), list(self.net.parameters()), 1 - keep)
         self.step += 1
         self.samples += len(examples)
-        self.note(loss.detach(), each, log_snr, norm, bad)
+        self.note(each.mean(), each, log_snr, norm, bad)
 
     def reset_interval(self):
         """What the log's next line adds up, on the device."""
@@ -254,7 +269,7 @@ class Trainer:
         try:
             with limited(self.o.compile_seconds):
                 self.forward = torch.compile(self.net, dynamic=False)
-                self.loss(self.source.examples())[0].backward()
+                self.learn(self.source.examples())
                 self.synchronise()
             self.say("compiled", seconds=time.perf_counter() - start)
         except Exception as e:  # whatever the compiler throws: training goes on without it
@@ -280,7 +295,7 @@ class Trainer:
             examples = self.source.make()
             self.synchronise()
             made = time.perf_counter()
-            self.loss(examples)[0].backward()
+            self.learn(examples)
             self.synchronise()
             times.append((made - start, time.perf_counter() - made))
             self.optimiser.zero_grad(set_to_none=True)

@@ -24,7 +24,7 @@ MORE = [
 
 def measure(tools, sizes):
     """{kind: {"sets": {set: {fact: share}}, "examples": [...]}, ..} and the ceilings."""
-    found = {}
+    found, painter = {}, tools.painter
     for kind in tools.world.kinds():
         vocabulary = tools.world.vocabulary("trained", tools.concepts, kind)
         if vocabulary is None:
@@ -32,11 +32,12 @@ def measure(tools, sizes):
         sets = {}
         for name, scenes in questions("prompts", vocabulary, sizes.bar).items():
             asks = [Ask(s.caption, 1 + i) for i, s in enumerate(scenes)]
-            sets[name] = shares(answer(tools.probe, worlds.to_signed(tools.app.draw(asks)), scenes))
+            sets[name] = shares(answer(tools.probe, worlds.to_signed(painter.draw(asks)), scenes))
             tools.log(f"  {kind}, {name}: {len(asks)} pictures")
         found[kind] = {"sets": sets, "concepts": len(vocabulary.names[kind])}
     return {
         "kinds": found,
         "ceiling": ceiling(tools.probe, tools.world, tools.concepts, sizes.ceiling),
-        "clock": tools.app.clock.line(),
+        "painter": painter.name,
+        "clock": painter.clock.line() if painter is tools.app else None,
     }

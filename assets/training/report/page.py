@@ -80,8 +80,13 @@ no model can be shown to be better.
 Also asked:
 
 {table(head, bar_rows(found, MORE))}
-{source(part)}Drawn by the app: {found["clock"]}.
+{source(part)}{drawn_by(found)}
 """
+
+
+def drawn_by(found):
+    """Who drew, and what a picture cost where it was the app."""
+    return f"Drawn by {found['painter']}" + (f": {found['clock']}." if found.get("clock") else ".")
 
 
 def verdict_text(kind, v):
@@ -149,7 +154,7 @@ True pictures against the rest of them (n = {floor["n"]}): {floor["mean"]:.0f} Â
 the probe's alignment on the true pictures of these prompts:
 {percent(k["ceiling"])}. At the default settings: {default_text(k)}.
 """
-    return text + f"\n![The same over the weight](report/curves_by_weight.png)\n\n{source(part)}Drawn by {found['painter']}.\n"
+    return text + f"\n![The same over the weight](report/curves_by_weight.png)\n\n{source(part)}{drawn_by(found)}\n"
 
 
 def sheets_text(part):

@@ -12,6 +12,7 @@ import worlds
 from labels import grids, truth
 from probe import Probe
 from probe_net import ProbeNet
+from trainer import fast_in_bf16
 
 SEED = 4
 VERSION = 2  # of the network and its training: an older kept probe is not taken for a newer one
@@ -174,7 +175,7 @@ def train(world, sizes, log=print, weights=None):
         for group in optimiser.param_groups:
             group["lr"] = rate(progress, sizes.rate)
         x = spoiled(x).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast_in_bf16(device)):
             out = net(x)
         parts = losses({k: v.float() for k, v in out.items()}, aim)
         optimiser.zero_grad(set_to_none=True)

@@ -80,12 +80,12 @@ class Tools:
 
     @cached_property
     def app(self):
-        """None where there is no program: then PyTorch alone may draw the curves."""
+        """None where there is no program: then PyTorch alone may draw bars and curves."""
         return None if not self.args.imagen.exists() else App(self.args.imagen, self.args.model, self.work, self.args.jobs)
 
-    @property
+    @cached_property
     def painter(self):
-        """Who draws the curves."""
+        """Who draws bars and curves."""
         if self.args.sampler == "app":
             return self.app
         from cascade import Torch
@@ -166,7 +166,7 @@ def arguments():
     ap.add_argument("--probe", choices=PROBES, help="size of the probe; default: gpu on CUDA, else cpu")
     ap.add_argument("--more", type=float, default=0, metavar="MINUTES", help="trains a kept probe further (with the part probes)")
     ap.add_argument("--device", default="cpu", help="of PyTorch: cpu or cuda")
-    ap.add_argument("--sampler", choices=("app", "torch"), default="app", help="who draws the guidance curves")
+    ap.add_argument("--sampler", choices=("app", "torch"), default="app", help="who draws for bars and curves")
     ap.add_argument("--largest", type=int, default=1024, help="leaves out the stages above this size")
     ap.add_argument("--jobs", type=int, default=1, help="processes of the app at a time")
     ap.add_argument("--threads", type=int, default=1, help="of PyTorch")
@@ -185,7 +185,7 @@ def checked(ap):
     )
     if args.out is None and args.parts != ["probes"]:
         ap.error("--out is missing: where REPORT.md is to be written")
-    app_parts = {"bars", "sheets", "enlarge"} | ({"curves"} if args.sampler == "app" else set())
+    app_parts = {"sheets", "enlarge"} | ({"bars", "curves"} if args.sampler == "app" else set())
     if not args.imagen.exists() and set(args.parts) & app_parts:
         ap.error(f"{args.imagen} is missing: build it with `cargo build --release`, or name it with --imagen")
     return args

@@ -1,0 +1,48 @@
+"""The parts of the data that files of worlds/ name: python -m unittest tests.test_worlds (in assets/training)."""
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import scenes
+
+RULES = {"sets": {"a": 1, "render": 1}, "forms": {"one": 1}, "render_share": 0.5, "size": [0.5, 0.6], "size_words": [None], "turns": False}
+
+
+def row(concept, kind="flat", heldout=False):
+    return {"concept": concept, "kind": kind, "set": "render" if kind == "render" else "a", "heldout": heldout}
+
+
+class Limits(unittest.TestCase):
+    index = {"concepts": [{"name": n} for n in ("cat", "dog", "sofa")], "weights": {},
+             "sprites": [row("cat"), row("dog"), row("cat", "render"), row("dog", "render"), row("sofa", "render", True), row("sofa", "render"),
+                         row("sofa", "render"), row("sofa", "render")]}
+
+    def limited(self, **rules):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "world.json"
+            path.write_text(json.dumps(RULES | rules))
+            return scenes.limited(self.index, path)
+
+    def shown(self, kind, **rules):
+        return [r["concept"] for r in self.limited(**rules)["sprites"] if r["kind"] == kind]
+
+    def test_renders_are_named_apart(self):
+        self.assertEqual(self.shown("flat", concepts=["cat", "dog"], renders=["cat"]), ["cat", "dog"])
+        self.assertEqual(self.shown("render", concepts=["cat", "dog"], renders=["cat"]), ["cat"])
+        self.assertEqual(self.shown("render", concepts=["cat", "dog"]), ["cat", "dog"])
+
+    def test_most_keeps_the_first_that_are_trained_on(self):
+        found = self.limited(concepts=["sofa"], most=2)["sprites"]
+        self.assertEqual([r["heldout"] for r in found], [False, False])
+        self.assertEqual(len(self.limited(concepts=["sofa"])["sprites"]), 4)
+
+    def test_a_concept_that_the_pack_lacks_is_named(self):
+        with self.assertRaisesRegex(scenes.WorldError, "unicorn"):
+            self.limited(concepts=["cat"], renders=["unicorn"])
+
+
+if __name__ == "__main__":
+    unittest.main()
