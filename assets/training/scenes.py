@@ -10,7 +10,6 @@ import colorsys
 import json
 import math
 import random
-from collections import Counter
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -76,7 +75,7 @@ class Vocabulary:
         self.weights = index["weights"]
         self.forms, self.render_share = index.get("forms", FORMS), index.get("render_share", RENDER_SHARE)
         self.size, self.size_words = index.get("size", SIZE), index.get("size_words", SIZE_WORDS)
-        self.turns = index.get("turns", True)
+        self.turns, self.loose = index.get("turns", True), index.get("loose", 1.0)
         return self
 
 
@@ -86,7 +85,8 @@ class WorldError(Exception):
 
 def limited(index, world):
     """The index of a world, a file of worlds/: some concepts (`renders`: those of them that are shown path-traced too), some sets and their
-    weights, at most so many sprites of a concept and set (`most`), shares of forms and renders, sizes of one thing."""
+    weights, at most so many sprites of a concept and set (`most`), shares of forms and renders, sizes of one thing, how freely things are
+    placed (`loose`: 1 as everywhere else, 0 always alike)."""
     if not world:
         return index
     try:
@@ -100,19 +100,20 @@ def limited(index, world):
     rows = [r for r in index["sprites"] if r["concept"] in shown[r["kind"]] and r["set"] in world["sets"]]
     return index | {"concepts": [c for c in index["concepts"] if any(c["name"] in names for names in shown.values())],
                     "sprites": first_of_each(rows, world.get("most")),
-                    "weights": index["weights"] | world["sets"], **{k: world[k] for k in ("forms", "render_share", "size", "size_words", "turns")}}
+                    "weights": index["weights"] | world["sets"], "loose": world.get("loose", 1.0),
+                    **{k: world[k] for k in ("forms", "render_share", "size", "size_words", "turns")}}
 
 
 def first_of_each(rows, most):
-    """At most so many sprites of a concept and set: those trained on, in the order of the pack. None: all."""
+    """At most so many sprites of a concept and set: those trained on, in the order of the pack; where all were held out, the first is
+    trained on after all. None: all."""
     if most is None:
         return rows
-    kept, number = [], Counter()
+    groups = {}
     for row in rows:
-        number[row["concept"], row["set"]] += not row["heldout"]
-        if not row["heldout"] and number[row["concept"], row["set"]] <= most:
-            kept.append(row)
-    return kept
+        groups.setdefault((row["concept"], row["set"]), []).append(row)
+    kept = [([r for r in group if not r["heldout"]] or [group[0] | {"heldout": False}])[:most] for group in groups.values()]
+    return [row for group in kept for row in group]
 
 
 # ---------------------------------------------------------------- words
@@ -196,6 +197,11 @@ def extent(row, size):
     return (right - left) * scale, (bottom - top) * scale
 
 
+def vary(rng, low, high, vocabulary):
+    """Evenly between two numbers; near their middle in a world whose places are less loose."""
+    return (low + high) / 2 + (rng.random() - 0.5) * (high - low) * vocabulary.loose
+
+
 def clamp(v, low, high):
     return (low + high) / 2 if low > high else min(max(v, low), high)
 
@@ -230,10 +236,10 @@ def apart(objects, vocabulary, gap=0.0):
 
 def grounded(objects, vocabulary, horizon, rng, render):
     """Lets things stand on the ground below the horizon; on a rendered floor they stand a little behind or before each other."""
-    base = clamp(rng.gauss(0.5 * (horizon + 1) + 0.08, 0.05), horizon + 0.08, 0.95)
+    base = clamp(rng.gauss(0.5 * (horizon + 1) + 0.08, 0.05 * vocabulary.loose), horizon + 0.08, 0.95)
     for o in objects:
         _, h = extent(vocabulary.sprites[o["sprite"]], o["size"])
-        foot = base + rng.uniform(-0.04, 0.04) if render else rng.uniform(horizon + 0.06, 0.95)
+        foot = base + vary(rng, -0.04, 0.04, vocabulary) if render else vary(rng, horizon + 0.06, 0.95, vocabulary)
         o["cy"] = clamp(foot - h / 2, h / 2 + MARGIN, 1 - h / 2 - MARGIN)
 
 
@@ -241,13 +247,13 @@ def in_rows(objects, vocabulary, horizon, rng):
     """Two rows on a rendered floor: those behind just below the horizon, those in front near the lower edge."""
     middle = (max(o["cy"] for o in objects) + min(o["cy"] for o in objects)) / 2
     for o in objects:
-        foot = rng.uniform(0.9, 0.95) if o["cy"] > middle else horizon + rng.uniform(0.1, 0.16)
+        foot = vary(rng, 0.9, 0.95, vocabulary) if o["cy"] > middle else horizon + vary(rng, 0.1, 0.16, vocabulary)
         o["cy"] = foot - extent(vocabulary.sprites[o["sprite"]], o["size"])[1] / 2
 
 
 def one_place(rng, vocabulary, things, size_word):
-    size = {"big": rng.uniform(0.8, 0.92), "small": rng.uniform(0.28, 0.4), None: rng.uniform(*vocabulary.size)}[size_word]
-    spread = 0.03 + 0.35 * (1 - size) ** 2 * (1 if size_word is None else 0.6)
+    size = vary(rng, *{"big": (0.8, 0.92), "small": (0.28, 0.4), None: vocabulary.size}[size_word], vocabulary)
+    spread = vocabulary.loose * (0.03 + 0.35 * (1 - size) ** 2 * (1 if size_word is None else 0.6))
     return [put(things[0], rng.gauss(0.5, spread), rng.gauss(0.52, spread), size, rng, vocabulary)]
 
 
@@ -265,21 +271,20 @@ def row_places(rng, vocabulary, things, render):
         cells = [(0.27, top), (0.73, top), (0.27, low), (0.73, low)] if n == 4 else [(0.28, top), (0.72, top), (0.5, low)]
         if n == 3 and rng.random() < 0.5:
             cells = [(0.5, top), (0.28, low), (0.72, low)]
-        width, tallest = rng.uniform(0.34, 0.43), 0.3 if render else rng.uniform(0.34, 0.43)
+        width, tallest = vary(rng, 0.34, 0.43, vocabulary), 0.3 if render else vary(rng, 0.34, 0.43, vocabulary)
     else:
         cells = [((k + 0.5) / n, 0.55) for k in range(n)]
-        width, tallest = rng.uniform(0.8, 0.93) / n, 0.55
+        width, tallest = vary(rng, 0.8, 0.93, vocabulary) / n, 0.55
     rng.shuffle(cells)
-    jitter = 0.025
-    return [put(t, x + rng.uniform(-jitter, jitter), y + rng.uniform(-jitter, jitter), fitting(t, width, tallest) * rng.uniform(0.92, 1.0), rng, vocabulary)
-            for t, (x, y) in zip(things, cells)]
+    spots = [(x + vary(rng, -0.025, 0.025, vocabulary), y + vary(rng, -0.025, 0.025, vocabulary)) for x, y in cells]
+    return [put(t, x, y, fitting(t, width, tallest) * vary(rng, 0.92, 1.0, vocabulary), rng, vocabulary) for t, (x, y) in zip(things, spots)]
 
 
 def related_places(rng, vocabulary, things, relation):
     """The first thing stands so to the second: centres differ by more along the axis than across it."""
-    along, other = rng.uniform(0.37, 0.45), 0.62
-    a, b = 0.5 - rng.uniform(0.21, 0.26), 0.5 + rng.uniform(0.21, 0.26)
-    across = [rng.uniform(0.42, 0.6) for _ in things]
+    along, other = vary(rng, 0.37, 0.45, vocabulary), 0.62
+    a, b = 0.5 - vary(rng, 0.21, 0.26, vocabulary), 0.5 + vary(rng, 0.21, 0.26, vocabulary)
+    across = [vary(rng, 0.42, 0.6, vocabulary) for _ in things]
     if relation in ("right of", "below"):
         a, b = b, a
     if relation in ("left of", "right of"):
@@ -288,7 +293,7 @@ def related_places(rng, vocabulary, things, relation):
     else:
         spots = [(across[0], a), (across[1], b)]
         size = [fitting(t, other, along) for t in things]
-    return [put(t, x, y, s * rng.uniform(0.9, 1.0), rng, vocabulary) for t, (x, y), s in zip(things, spots, size)]
+    return [put(t, x, y, s * vary(rng, 0.9, 1.0, vocabulary), rng, vocabulary) for t, (x, y), s in zip(things, spots, size)]
 
 
 def places(rng, vocabulary, things, relation, size_word, back, kind):
@@ -313,7 +318,7 @@ def places(rng, vocabulary, things, relation, size_word, back, kind):
 
 def rendered(objects, things, rng, vocabulary):
     """Light falls on all of them from one side: all are mirrored, or none."""
-    flip = all(mirrors(t, vocabulary) for t in things) and rng.random() < 0.5
+    flip = vocabulary.turns and all(mirrors(t, vocabulary) for t in things) and rng.random() < 0.5
     return sorted_by_depth([o | {"flip": flip} for o in objects], vocabulary)
 
 

@@ -14,6 +14,7 @@ Writes RUNS/STAGE/: log.jsonl, state.pt (all of it, to go on exactly), weights.s
 """
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -106,6 +107,8 @@ def train(o):
 
 
 def main(words=None):
+    # threads that wait for others must not turn in circles while these compute; before torch is imported
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     o = parser().parse_args(words)
     o.began = time.perf_counter()
     if o.what == "plot":

@@ -100,13 +100,14 @@ def shrunk(truth, soft):
 
 
 def truths(tools, side, n):
-    """{kind: ([scenes], pictures, where from)}. No drawing of the 1024 bank is held out,
-    so its scenes are new but their drawings are not.
+    """{kind: ([scenes], pictures, where from)}. No drawing of the 1024 bank is held out, and few of a small world: there the
+    scenes are new but their drawings are not.
     """
     found = {}
     for kind in tools.world.kinds():
-        part = "heldout" if side < 1024 else "trained"
-        vocabulary = tools.world.vocabulary(part, None, kind, side)
+        heldout = tools.world.vocabulary("heldout", None, kind, side) if side < 1024 else None
+        part = "heldout" if heldout else "trained"
+        vocabulary = heldout or tools.world.vocabulary("trained", None, kind, side)
         if vocabulary:
             scenes = mixed(worlds.generator("enlarge", side), vocabulary, n)
             said = "scenes of held-out sprites" if part == "heldout" else "new scenes of sprites trained on"

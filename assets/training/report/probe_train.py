@@ -213,7 +213,8 @@ def load_or_train(world, sizes, log=print, more=0):
         return Probe.of(state, world.names, world.device), state["card"]
     if state:
         sizes = dataclasses.replace(sizes, minutes=more, rate=sizes.rate / 2)
-    log(f"training the probe for {sizes.minutes:g} minutes ({world.device})")
+    long = f"{sizes.minutes:g} minutes" if sizes.updates is None else f"{sizes.updates} updates"
+    log(f"training the probe for {long} ({world.device})")
     probe, made = train(world, sizes, log, state and state["net"])
     if state:
         made = {**made, **{k: made[k] + state["card"][k] for k in ("pictures", "seconds", "updates")}}

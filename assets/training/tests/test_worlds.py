@@ -39,6 +39,11 @@ class Limits(unittest.TestCase):
         self.assertEqual([r["heldout"] for r in found], [False, False])
         self.assertEqual(len(self.limited(concepts=["sofa"])["sprites"]), 4)
 
+    def test_most_never_leaves_a_concept_out(self):
+        index = self.index | {"sprites": [row("cat", heldout=True), row("dog")]}
+        found = scenes.first_of_each(index["sprites"], 1)
+        self.assertEqual([(r["concept"], r["heldout"]) for r in found], [("cat", False), ("dog", False)])
+
     def test_a_concept_that_the_pack_lacks_is_named(self):
         with self.assertRaisesRegex(scenes.WorldError, "unicorn"):
             self.limited(concepts=["cat"], renders=["unicorn"])
