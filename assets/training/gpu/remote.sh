@@ -16,7 +16,7 @@ out="${OUT:-$keep/out}"
 mkdir -p "$keep/data" "$keep/runs" "$out"
 export PYTHONUNBUFFERED=1 PYTHONPATH="$keep/site" TORCHINDUCTOR_CACHE_DIR="$keep/inductor" TOKENIZERS_PARALLELISM=false
 # What is trained on: a file of worlds/, or "all" of the pack.
-[ "${WORLD:=common}" = all ] && world=() || world=(--world "$here/worlds/$WORLD.json")
+[ "${WORLD:=lease}" = all ] && world=() || world=(--world "$here/worlds/$WORLD.json")
 common=(--data "$keep/data" --runs "$keep/runs" "${world[@]}")
 [ -d "$keep/encoder" ] && encoder=(--encoder "$keep/encoder") || encoder=()
 
