@@ -1,5 +1,5 @@
 """Gradients by several threads of a CPU, each with its own part of the batch: PyTorch's own threads divide every convolution, whose
-backward pass scales badly (two cores of an EPYC: 26 samples/s so, 38 with a part each)."""
+backward pass scales badly (two cores of an EPYC: 26 samples/s so, 32 with a part each)."""
 
 from concurrent.futures import ThreadPoolExecutor
 
