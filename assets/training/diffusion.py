@@ -13,6 +13,13 @@ import torch.nn.functional as F
 PREDICTIONS = ("x0", "v", "eps")
 
 
+def shares(n, device, lean):
+    """n numbers in [0, 1) of density (1 + lean) t^lean, stratified: a steadier loss. lean > 0: more of the noisy times, where the
+    layout is settled."""
+    u = (torch.rand(1, device=device) + torch.arange(n, device=device) / n) % 1
+    return u ** (1 / (1 + lean)) if lean else u
+
+
 class Cosine:
     """Continuous schedule, t in [0, 1], 0 = clean. shift < 0 puts more noise at every t."""
 
@@ -26,9 +33,9 @@ class Cosine:
         """The inverse of `log_snr`."""
         return (torch.atan(torch.exp(-0.5 * (log_snr - self.shift))) - self.lo) / (self.hi - self.lo)
 
-    def draw(self, n, device="cpu"):
-        """Times of a batch, stratified: a steadier loss."""
-        return (torch.rand(1, device=device) + torch.arange(n, device=device) / n) % 1
+    def draw(self, n, device="cpu", lean=0.0):
+        """Times of a batch: see `shares`."""
+        return shares(n, device, lean)
 
     def grid(self, steps):
         """The times of a sampler: steps times, and the one after each (None: the last step returns x0)."""
@@ -51,9 +58,8 @@ class Linear:
         self.table = self.table.to(t.device)
         return self.table[t.long()]
 
-    def draw(self, n, device="cpu"):
-        t = (torch.rand(1, device=device) + torch.arange(n, device=device) / n) % 1
-        return (t * self.n).long().clamp(max=self.n - 1)
+    def draw(self, n, device="cpu", lean=0.0):
+        return (shares(n, device, lean) * self.n).long().clamp(max=self.n - 1)
 
     def grid(self, steps):
         t = [torch.tensor(v) for v in np.linspace(0, self.n - 1, steps).round()[::-1].astype(np.int64)]

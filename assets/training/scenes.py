@@ -24,6 +24,7 @@ OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "bel
 SAID = {"left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"), "above": ("above",), "below": ("below", "under")}
 PALE = ((252, 252, 252), (252, 252, 252), (250, 246, 236), (232, 242, 250), (250, 238, 242), (238, 246, 236), (240, 238, 248))
 NATURAL = ("light blue", "green")  # a sky and a ground to meet more often
+RECOLOURED = 0.7  # of the things that can be
 MARGIN = 0.02
 MAX_OBJECTS = 4
 FIELDS = ("sprite", "cx", "cy", "side", "flip", "angle", "recolour", "gain", "alive")
@@ -76,6 +77,7 @@ class Vocabulary:
         self.forms, self.render_share = index.get("forms", FORMS), index.get("render_share", RENDER_SHARE)
         self.size, self.size_words = index.get("size", SIZE), index.get("size_words", SIZE_WORDS)
         self.turns, self.loose = index.get("turns", True), index.get("loose", 1.0)
+        self.recoloured = index.get("recoloured", RECOLOURED)
         return self
 
 
@@ -86,7 +88,8 @@ class WorldError(Exception):
 def limited(index, world):
     """The index of a world, a file of worlds/: some concepts (`renders`: those of them that are shown path-traced too), some sets and their
     weights, at most so many sprites of a concept and set (`most`), shares of forms and renders, sizes of one thing, how freely things are
-    placed (`loose`: 1 as everywhere else, 0 always alike)."""
+    placed (`loose`: 1 as everywhere else, 0 always alike), how many of the things are recoloured where different ones stand together
+    (`recoloured`)."""
     if not world:
         return index
     try:
@@ -100,7 +103,7 @@ def limited(index, world):
     rows = [r for r in index["sprites"] if r["concept"] in shown[r["kind"]] and r["set"] in world["sets"]]
     return index | {"concepts": [c for c in index["concepts"] if any(c["name"] in names for names in shown.values())],
                     "sprites": first_of_each(rows, world.get("most")),
-                    "weights": index["weights"] | world["sets"], "loose": world.get("loose", 1.0),
+                    "weights": index["weights"] | world["sets"], "loose": world.get("loose", 1.0), "recoloured": world.get("recoloured", RECOLOURED),
                     **{k: world[k] for k in ("forms", "render_share", "size", "size_words", "turns")}}
 
 
@@ -147,20 +150,20 @@ def pick_sprite(rng, vocabulary, kind, concept, style=None, light=None):
     return rng.choices(rows, [vocabulary.weights.get(r["set"], 1) for r in rows])[0]
 
 
-def pick_colour(rng, vocabulary, row, wanted=None, least=0.0):
-    """(recolour or None, colour that may be said or None). `least`: at least this chance of a recolouring where one is possible."""
+def pick_colour(rng, vocabulary, row, wanted=None, chance=RECOLOURED):
+    """(recolour or None, colour that may be said or None). `chance`: of a recolouring where one is possible."""
     if wanted:
         return (None if row["colour"] == wanted or not row["recolour"] else wanted), wanted
-    if row["recolour"] and rng.random() < max(0.7, least):
+    if row["recolour"] and rng.random() < chance:
         name = rng.choice(vocabulary.concepts[row["concept"]]["colours"])
         return (None if name == row["colour"] else name), name
     return None, row["colour"] if rng.random() < 0.35 else None
 
 
-def thing(rng, vocabulary, kind, concept, style=None, light=None, colour=None):
+def thing(rng, vocabulary, kind, concept, style=None, light=None, colour=None, recoloured=RECOLOURED):
     """One object without its place, and what a caption may call it."""
     row = pick_sprite(rng, vocabulary, kind, concept, style, light)
-    recolour, said = pick_colour(rng, vocabulary, row, colour)
+    recolour, said = pick_colour(rng, vocabulary, row, colour, recoloured)
     noun, nouns = noun_of(rng, vocabulary.concepts[concept])
     return {"row": row, "recolour": recolour, "said": said, "noun": noun, "nouns": nouns, "concept": concept}
 
@@ -398,12 +401,13 @@ def _try_scene(rng, vocabulary, choices):
     form = choices.get("form") or rng.choices(list(vocabulary.forms), list(vocabulary.forms.values()))[0]
     style = choices.get("style")
     first = choices.get("concept") or rng.choices(vocabulary.names[kind], cum_weights=vocabulary.shares[kind])[0]
-    a = thing(rng, vocabulary, kind, first, style, colour=choices.get("colour"))
-    style, light = a["row"]["style"], a["row"]["light"]
     others = {"one": 0, "count": 0, "two": 1, "list": rng.randint(2, 3)}[form]
+    recoloured = vocabulary.recoloured if others else RECOLOURED
+    a = thing(rng, vocabulary, kind, first, style, None, choices.get("colour"), recoloured)
+    style, light = a["row"]["style"], a["row"]["light"]
     names = rng.sample(vocabulary.names[kind], min(others + 1, len(vocabulary.names[kind])))
     names = [n for n in names if n != first][:others]
-    things = [a] + [thing(rng, vocabulary, kind, n, style, light) for n in names]
+    things = [a] + [thing(rng, vocabulary, kind, n, style, light, None, recoloured) for n in names]
     number = choices.get("count") or rng.choice((2, 2, 3, 3, 4)) if form == "count" else 1
     if form == "count":
         things = [a] * number

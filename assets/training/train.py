@@ -28,6 +28,7 @@ def add_training(ap):
     ap.add_argument("--stop-minutes", type=float, help="of the clock, where this call ends; the rate is still that of --minutes")
     ap.add_argument("--call-seconds", type=float, help="end this call by then, counted from its start")
     ap.add_argument("--reserve-seconds", type=float, default=15, help="of --call-seconds, for the last checkpoint and sheet")
+    ap.add_argument("--lean", type=float, default=0.0, help="density of the times ~ t^LEAN: above 0, more of the noisy ones")
     ap.add_argument("--lr", type=float, help="peak; without it, the one of stages.json")
     ap.add_argument("--ema", type=float)
     ap.add_argument("--batch", type=int)

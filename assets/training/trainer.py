@@ -174,7 +174,7 @@ class Trainer:
 
     def noised(self, examples):
         """(x_t, time, condition, x0 or eps or v, log SNR) of a batch: what `errors` takes, whole or in parts."""
-        t = self.schedule.draw(len(examples), self.device)
+        t = self.schedule.draw(len(examples), self.device, self.o.lean)
         log_snr = self.schedule.log_snr(t)
         alpha, sigma = diffusion.alpha_sigma(log_snr)
         eps = torch.randn_like(examples.x)

@@ -44,9 +44,9 @@ fn before_anything_was_made() {
 #[test]
 fn an_example_is_one_click() {
     let mut bench = Bench::open();
-    bench.click("a dog");
+    bench.click("two apples");
     let (_, request) = bench.job();
-    assert_eq!((request.prompt.as_str(), request.until), ("a dog", None));
+    assert_eq!((request.prompt.as_str(), request.until), ("two apples", None));
 }
 
 #[test]

@@ -54,36 +54,41 @@ def wrapped(text, font, width):
     return lines
 
 
-def cell(page, pen, fonts, corner, row, number, pictures):
+def cell(page, pen, font, corner, text, pictures):
     x, y = corner
     for k, picture in enumerate(pictures):
         how = Image.Resampling.NEAREST if picture.width < TILE else Image.Resampling.LANCZOS
         page.paste(picture.resize((TILE, TILE), how), (x + k * (TILE + 1), y))
     width = len(pictures) * (TILE + 1)
-    for i, line in enumerate(wrapped(f"{number}. {row[0]}", fonts, width)):
-        pen.text((x, y + TILE + 3 + 14 * i), line, INK, fonts)
+    for i, line in enumerate(wrapped(text, font, width)):
+        pen.text((x, y + TILE + 3 + 14 * i), line, INK, font)
 
 
-def sheet(rows, pictures, out):
-    """rows: (prompt, what kind); pictures: a list of PIL pictures each, smallest first."""
+def sheet(prompts, pictures, columns=COLUMNS):
+    """A page of the prompts, numbered, each under its pictures (PIL, smallest first)."""
     font = letters(11)
     width, height = len(pictures[0]) * (TILE + 1) + GAP, TILE + 3 + 14 * LINES + GAP
-    columns = min(COLUMNS, len(rows))
-    page = Image.new("RGB", (columns * width + GAP, -(-len(rows) // columns) * height + GAP), PAPER)
+    columns = min(columns, len(prompts))
+    page = Image.new("RGB", (columns * width + GAP, -(-len(prompts) // columns) * height + GAP), PAPER)
     pen = ImageDraw.Draw(page)
-    for i, (row, found) in enumerate(zip(rows, pictures)):
-        cell(page, pen, font, (GAP + i % columns * width, GAP + i // columns * height), row, i + 1, found)
-    page.save(out, quality=80, method=6)
-    return page.size
+    for i, (prompt, found) in enumerate(zip(prompts, pictures)):
+        cell(page, pen, font, (GAP + i % columns * width, GAP + i // columns * height), f"{i + 1}. {prompt}", found)
+    return page
+
+
+def drawn(app, prompts, until):
+    """Pictures of every prompt at every size up to `until`, smallest first; seeds 1, 2, 3, ... in the order of the prompts."""
+    asks = [Ask(prompt, 1 + i, until=until) for i, prompt in enumerate(prompts)]
+    app.draw(asks)
+    return [[Image.open(app.path(a, s)).convert("RGB") for s in SIZES if s <= until] for a in asks]
 
 
 def draw(tools, rows, out, until):
-    sizes = [s for s in SIZES if s <= until]
-    asks = [Ask(prompt, 1 + i, until=until) for i, (prompt, _) in enumerate(rows)]
-    tools.app.draw(asks)
-    pictures = [[Image.open(tools.app.path(a, s)).convert("RGB") for s in sizes] for a in asks]
-    width, height = sheet(rows, pictures, out)
-    return {"file": out.name, "n": len(rows), "sizes": sizes, "pixels": [width, height]}
+    """rows: (prompt, what kind)."""
+    prompts = [prompt for prompt, _ in rows]
+    page = sheet(prompts, drawn(tools.app, prompts, until))
+    page.save(out, quality=80, method=6)
+    return {"file": out.name, "n": len(rows), "sizes": [s for s in SIZES if s <= until], "pixels": list(page.size)}
 
 
 def measure(tools, sizes):

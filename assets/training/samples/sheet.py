@@ -11,34 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
-
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "report"))  # draw
+sys.path.append(str(HERE.parent / "report"))  # draw, gallery
+sys.path.append(str(HERE.parent))  # what these use
 
-from draw import SIZES, App, Ask  # noqa: E402
+from draw import SIZES, App  # noqa: E402
+from gallery import drawn, sheet  # noqa: E402
 
-TILE, GAP, CAPTION, PER_ROW = 150, 10, 18, 4
-PAPER, INK = (246, 247, 249), (28, 32, 40)
-
-
-def tile(picture):
-    how = Image.Resampling.NEAREST if picture.width < TILE else Image.Resampling.LANCZOS
-    return picture.convert("RGB").resize((TILE, TILE), how)
-
-
-def page(app, prompts):
-    asks = [Ask(prompt, 1 + i, until=SIZES[-1]) for i, prompt in enumerate(prompts)]
-    app.draw(asks)
-    width, height = len(SIZES) * TILE + GAP, TILE + CAPTION + GAP
-    out = Image.new("RGB", (PER_ROW * width + GAP, -(-len(asks) // PER_ROW) * height + GAP), PAPER)
-    pen, font = ImageDraw.Draw(out), ImageFont.load_default(12)
-    for i, ask in enumerate(asks):
-        x, y = GAP + i % PER_ROW * width, GAP + i // PER_ROW * height
-        for k, size in enumerate(SIZES):
-            out.paste(tile(Image.open(app.path(ask, size))), (x + k * TILE, y))
-        pen.text((x, y + TILE + 2), ask.prompt, INK, font)
-    return out
+PER_ROW = 4
 
 
 def main():
@@ -47,8 +27,9 @@ def main():
     ap.add_argument("--imagen", type=Path, default=HERE.parents[2] / "target" / "release" / "imagen")
     ap.add_argument("--model", type=Path, default=HERE.parents[1] / "models" / "default")
     a = ap.parse_args()
+    prompts = json.loads((HERE / "prompts.json").read_text())
     with tempfile.TemporaryDirectory() as work:
-        page(App(a.imagen, a.model, work), json.loads((HERE / "prompts.json").read_text())).save(a.out, optimize=True)
+        sheet(prompts, drawn(App(a.imagen, a.model, work), prompts, SIZES[-1]), PER_ROW).save(a.out, optimize=True)
 
 
 if __name__ == "__main__":

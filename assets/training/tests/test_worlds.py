@@ -44,6 +44,27 @@ class Limits(unittest.TestCase):
         found = scenes.first_of_each(index["sprites"], 1)
         self.assertEqual([(r["concept"], r["heldout"]) for r in found], [("cat", False), ("dog", False)])
 
+    def test_recoloured_is_of_different_things_together(self):
+        import random
+
+        sprites = [{"id": i, "rect": [0, 0, 1, 1], "hsv": [0, 1, 1], "colour": "red", "recolour": True, "style": "flat", "light": None} | row(c)
+                   for i, c in enumerate(("cat", "dog"))]
+        concepts = [{"name": n, "words": [n], "plurals": [n + "s"], "colours": ["blue"], "weight": 1, "group": "x"} for n in ("cat", "dog")]
+        index = self.index | {"concepts": concepts, "sprites": sprites, "named_colours": {"red": [255, 0, 0], "blue": [0, 0, 255]},
+                              "backgrounds": {"white": [255, 255, 255], "grey": [128, 128, 128]}, "styles": {"flat": ["flat icon"]}}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "world.json"
+            path.write_text(json.dumps(RULES | {"concepts": ["cat", "dog"], "recoloured": 0.0}))
+            found = scenes.limited(index, path)
+        vocabulary = scenes.Vocabulary.of(found, found["sprites"])
+        rng = random.Random(3)
+
+        def recoloured(form):
+            return sum(o["recolour"] is not None for _ in range(40) for o in scenes.sample_scene(rng, vocabulary, form=form).objects)
+
+        self.assertEqual(recoloured("two"), 0)
+        self.assertGreater(recoloured("one"), 15)
+
     def test_a_concept_that_the_pack_lacks_is_named(self):
         with self.assertRaisesRegex(scenes.WorldError, "unicorn"):
             self.limited(concepts=["cat"], renders=["unicorn"])

@@ -10,7 +10,7 @@ use crate::window::{icons, widgets};
 
 /// Prompts that the model which ships was trained for.
 const EXAMPLES: [&str; 6] =
-    ["a red apple", "a dog", "a house on a light blue background", "a sunflower", "a green car", "a blue balloon"];
+    ["a red apple", "a penguin on a blue background", "two apples", "a sunflower", "a castle", "a blue balloon"];
 
 const DROP: &str = "Drop a picture anywhere: one that was made here brings its settings back, any other can be enlarged";
 
