@@ -21,6 +21,7 @@ RENDER_SHARE = 0.35
 SIZE, SIZE_WORDS = (0.52, 0.8), (None,) * 7 + ("big", "small", "small")  # of one thing in a picture
 NUMBERS = {2: ("two", "2", "a pair of"), 3: ("three", "3"), 4: ("four", "4")}
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
+FORWARD = ("left of", "above")  # what is read from left to right, from top to bottom
 SAID = {"left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"), "above": ("above",), "below": ("below", "under")}
 PALE = ((252, 252, 252), (252, 252, 252), (250, 246, 236), (232, 242, 250), (250, 238, 242), (238, 246, 236), (240, 238, 248))
 NATURAL = ("light blue", "green")  # a sky and a ground to meet more often
@@ -77,7 +78,7 @@ class Vocabulary:
         self.forms, self.render_share = index.get("forms", FORMS), index.get("render_share", RENDER_SHARE)
         self.size, self.size_words = index.get("size", SIZE), index.get("size_words", SIZE_WORDS)
         self.turns, self.loose = index.get("turns", True), index.get("loose", 1.0)
-        self.recoloured = index.get("recoloured", RECOLOURED)
+        self.recoloured, self.forward = index.get("recoloured", RECOLOURED), index.get("forward", 0.5)
         return self
 
 
@@ -85,17 +86,23 @@ class WorldError(Exception):
     """One line: what was wrong, what to do."""
 
 
+def read_world(path):
+    """The rules of a world; where it names another file beside it (`of`), that one's with its own in their place."""
+    try:
+        rules = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as e:
+        raise WorldError(f"{path} cannot be read as a world: {e}") from e
+    return {**read_world(Path(path).parent / rules.pop("of")), **rules} if "of" in rules else rules
+
+
 def limited(index, world):
     """The index of a world, a file of worlds/: some concepts (`renders`: those of them that are shown path-traced too), some sets and their
     weights, at most so many sprites of a concept and set (`most`), shares of forms and renders, sizes of one thing, how freely things are
     placed (`loose`: 1 as everywhere else, 0 always alike), how many of the things are recoloured where different ones stand together
-    (`recoloured`)."""
+    (`recoloured`), how often a caption names the thing on the left or above first (`forward`)."""
     if not world:
         return index
-    try:
-        world = json.loads(Path(world).read_text())
-    except (OSError, ValueError) as e:
-        raise WorldError(f"{world} cannot be read as a world: {e}") from e
+    world = read_world(world)
     shown = {"flat": set(world["concepts"]), "render": set(world.get("renders", world["concepts"]))}
     unknown = set.union(*shown.values()) - {c["name"] for c in index["concepts"]}
     if unknown:
@@ -104,6 +111,7 @@ def limited(index, world):
     return index | {"concepts": [c for c in index["concepts"] if any(c["name"] in names for names in shown.values())],
                     "sprites": first_of_each(rows, world.get("most")),
                     "weights": index["weights"] | world["sets"], "loose": world.get("loose", 1.0), "recoloured": world.get("recoloured", RECOLOURED),
+                    "forward": world.get("forward", 0.5),
                     **{k: world[k] for k in ("forms", "render_share", "size", "size_words", "turns")}}
 
 
@@ -419,7 +427,7 @@ def _try_scene(rng, vocabulary, choices):
     objects = places(rng, vocabulary, things, relation, size, back, kind)
     if not objects:
         return None
-    text = phrase(rng, things, form, number, relation, size)
+    text = phrase(rng, things, form, number, relation, size, vocabulary.forward)
     caption = styled(rng, vocabulary, text, said, style, choices.get("style"))
     shown = things[:1] if form == "count" else things
     facts = {"objects": [t["concept"] for t in shown], "colours": [t["said"] for t in shown], "count": len(things), "relation": relation,
@@ -427,13 +435,13 @@ def _try_scene(rng, vocabulary, choices):
     return Scene(caption, style, kind, back, objects, facts, light)
 
 
-def phrase(rng, things, form, number, relation, size):
-    """What the caption says of the things, without style and background."""
+def phrase(rng, things, form, number, relation, size, forward=0.5):
+    """What the caption says of the things, without style and background. `forward`: how often the thing left or above comes first."""
     if form == "count":
         word = rng.choices(NUMBERS[number], [6, 2, 1][:len(NUMBERS[number])])[0]
         return f"{word} {named(things[0], many=True)}"
     if relation:
-        if rng.random() < 0.25:
+        if (relation in FORWARD) != (rng.random() < forward):
             return f"{a_named(things[1])} {rng.choice(SAID[OPPOSITE[relation]])} {a_named(things[0])}"
         return f"{a_named(things[0])} {rng.choice(SAID[relation])} {a_named(things[1])}"
     if form in ("two", "list"):

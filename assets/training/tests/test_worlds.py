@@ -65,6 +65,26 @@ class Limits(unittest.TestCase):
         self.assertEqual(recoloured("two"), 0)
         self.assertGreater(recoloured("one"), 15)
 
+    def test_a_world_may_be_another_with_some_rules_of_its_own(self):
+        with tempfile.TemporaryDirectory() as folder:
+            whole, part = Path(folder) / "whole.json", Path(folder) / "part.json"
+            whole.write_text(json.dumps(RULES | {"concepts": ["cat", "dog"]}))
+            part.write_text(json.dumps({"of": "whole.json", "forward": 1.0}))
+            found = scenes.limited(self.index, part)
+            self.assertEqual((found["forward"], scenes.limited(self.index, whole)["forward"]), (1.0, 0.5))
+            self.assertEqual(found["sprites"], scenes.limited(self.index, whole)["sprites"])
+            whole.unlink()
+            with self.assertRaisesRegex(scenes.WorldError, "whole.json"):
+                scenes.limited(self.index, part)
+
+    def test_forward_names_the_thing_on_the_left_or_above_first(self):
+        import random
+
+        things = [{"said": None, "noun": n, "nouns": n + "s"} for n in ("cat", "dog")]
+        for relation in scenes.OPPOSITE:
+            said = {scenes.phrase(random.Random(k), things, "two", 1, relation, None, forward=1.0) for k in range(20)}
+            self.assertTrue(all(any(f" {w} " in s for w in ("left of", "above")) for s in said), said)
+
     def test_a_concept_that_the_pack_lacks_is_named(self):
         with self.assertRaisesRegex(scenes.WorldError, "unicorn"):
             self.limited(concepts=["cat"], renders=["unicorn"])
