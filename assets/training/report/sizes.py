@@ -43,7 +43,7 @@ class ProbeSizes:
 PROBES = {
     "quick": ProbeSizes("quick", 0.1, 32, 2e-3, 0.5, 20, 64),
     "cpu": ProbeSizes("cpu", 20, 48, 2e-3, 1.0, pool=10000),
-    "cpu-small": ProbeSizes("cpu-small", 0, 48, 2e-3, 1.0, 1500, 16000),  # for worlds of some dozens of concepts, whatever else runs
+    "cpu-small": ProbeSizes("cpu-small", 0, 48, 2e-3, 1.0, 1200, 16000),  # for worlds of some dozens of concepts, whatever else runs
     "cpu-long": ProbeSizes("cpu-long", 60, 64, 2e-3, 1.5, pool=40000),
     "gpu": ProbeSizes("gpu", 4, 512, 3e-3, 2.0),
 }
