@@ -274,12 +274,7 @@ fn shortcuts(ctx: &Context, state: &State) -> Vec<Action> {
         // Nothing else happens before it is answered; its own keys are the question's.
         return actions;
     }
-    if pressed(Modifiers::COMMAND, Key::Enter) {
-        actions.push(match state.prefs.view {
-            View::Compare => Action::RunCompare,
-            View::Create | View::Gallery => Action::Generate,
-        });
-    }
+    actions.extend(views_and_runs(ctx, state.prefs.view));
     if state.full.is_some() {
         if pressed(Modifiers::NONE, Key::Escape) {
             actions.push(Action::CloseFull);
@@ -288,12 +283,36 @@ fn shortcuts(ctx: &Context, state: &State) -> Vec<Action> {
     } else if state.is_busy() && !egui::Popup::is_any_open(ctx) && pressed(Modifiers::NONE, Key::Escape) {
         actions.push(Action::Cancel);
     }
-    for (key, view) in [(Key::Num1, View::Create), (Key::Num2, View::Compare), (Key::Num3, View::Gallery)] {
-        if pressed(Modifiers::COMMAND, key) {
-            actions.push(Action::Show(view));
-        }
-    }
     actions.extend(scaled(ctx, state.prefs.scale));
+    actions
+}
+
+/// Ctrl with 1 to 3 and Enter, in the order in which they were typed: a slow frame may bring both, and Enter is for the view that was
+/// asked for before it.
+fn views_and_runs(ctx: &Context, mut view: View) -> Vec<Action> {
+    let mut actions = Vec::new();
+    ctx.input_mut(|i| {
+        i.events.retain(|event| {
+            let egui::Event::Key { key, pressed: true, modifiers, .. } = event else { return true };
+            if !modifiers.matches_logically(Modifiers::COMMAND) {
+                return true;
+            }
+            let shown = match key {
+                Key::Enter => None,
+                Key::Num1 => Some(View::Create),
+                Key::Num2 => Some(View::Compare),
+                Key::Num3 => Some(View::Gallery),
+                _ => return true,
+            };
+            view = shown.unwrap_or(view);
+            actions.push(match shown {
+                Some(view) => Action::Show(view),
+                None if view == View::Compare => Action::RunCompare,
+                None => Action::Generate,
+            });
+            false
+        });
+    });
     actions
 }
 

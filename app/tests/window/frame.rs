@@ -3,6 +3,7 @@
 use egui::{Key, Modifiers};
 use imagen_app::window::action::View;
 use imagen_app::window::prefs::ThemeChoice;
+use imagen_protocol::Event;
 
 use crate::harness::Bench;
 
@@ -13,6 +14,21 @@ fn keys_and_tabs_change_the_view() {
     assert_eq!(bench.state().prefs.view, View::Gallery);
     bench.press(Modifiers::COMMAND, Key::Num2);
     assert_eq!(bench.state().prefs.view, View::Compare);
+}
+
+#[test]
+fn keys_of_one_slow_frame_count_in_their_order() {
+    let mut bench = Bench::open();
+    bench.state_mut().draft.prompt = "a red apple".into();
+    for (key, view, columns) in [(Key::Num2, View::Compare, true), (Key::Num1, View::Create, false)] {
+        for key in [key, Key::Enter] {
+            let event = egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers: Modifiers::COMMAND };
+            bench.app.input_mut().events.push(event);
+        }
+        let (job, request) = bench.start_job();
+        assert_eq!((bench.state().prefs.view, !request.columns.is_empty()), (view, columns));
+        bench.send([Event::JobCancelled { job }]);
+    }
 }
 
 #[test]
