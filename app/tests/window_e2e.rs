@@ -124,6 +124,15 @@ impl<'a> App<'a> {
         self.wait(&format!("stage {size}"), |app| app.title().starts_with(&format!("{size} px")));
     }
 
+    /// Waits for a preview of the stage: its third step or a later one.
+    fn wait_for_preview(&mut self, size: u32) {
+        self.wait(&format!("preview at {size}"), |app| {
+            let title = app.title();
+            let step = title.strip_prefix(&format!("{size} px ")).and_then(|t| t.split('/').next());
+            step.and_then(|s| s.parse::<u32>().ok()).is_some_and(|step| step >= 3)
+        });
+    }
+
     fn wait_until_idle(&mut self) {
         self.wait("end of the job", |app| app.title() == "imagen");
     }
@@ -165,7 +174,7 @@ fn a_prompt_typed_into_the_window_becomes_a_saved_picture() {
     screen.tool("xdotool", &["type", "--delay", "30", "a red apple"]);
     screen.keys("ctrl+Return");
     for size in [64, 256] {
-        app.wait_for_stage(size);
+        app.wait_for_preview(size);
         screen.picture(&shots, &format!("running-{size}"));
     }
     app.wait_until_idle();
