@@ -119,17 +119,12 @@ impl<'a> App<'a> {
         }
     }
 
-    /// Waits for a title such as "64 px 3/20".
-    fn wait_for_stage(&mut self, size: u32) {
-        self.wait(&format!("stage {size}"), |app| app.title().starts_with(&format!("{size} px")));
-    }
-
-    /// Waits for a preview of the stage: its third step or a later one.
-    fn wait_for_preview(&mut self, size: u32) {
-        self.wait(&format!("preview at {size}"), |app| {
+    /// Waits for a title such as "64 px 3/20": this step of the stage or a later one.
+    fn wait_for_step(&mut self, size: u32, least: u32) {
+        self.wait(&format!("step {least} of stage {size}"), |app| {
             let title = app.title();
             let step = title.strip_prefix(&format!("{size} px ")).and_then(|t| t.split('/').next());
-            step.and_then(|s| s.parse::<u32>().ok()).is_some_and(|step| step >= 3)
+            step.and_then(|s| s.parse::<u32>().ok()).is_some_and(|step| step >= least)
         });
     }
 
@@ -174,7 +169,7 @@ fn a_prompt_typed_into_the_window_becomes_a_saved_picture() {
     screen.tool("xdotool", &["type", "--delay", "30", "a red apple"]);
     screen.keys("ctrl+Return");
     for size in [64, 256] {
-        app.wait_for_preview(size);
+        app.wait_for_step(size, 3); // there is a preview by then
         screen.picture(&shots, &format!("running-{size}"));
     }
     app.wait_until_idle();
@@ -190,7 +185,7 @@ fn a_prompt_typed_into_the_window_becomes_a_saved_picture() {
     compare(&mut app, &screen, &shots);
     cancel(&mut app, &screen);
     screen.keys("ctrl+Return");
-    app.wait_for_stage(256);
+    app.wait_for_step(256, 0);
     close(app);
     let left: Vec<PathBuf> = files(home.path()).into_iter().filter(|p| p.to_string_lossy().contains(".part")).collect();
     assert!(left.is_empty(), "half-written files: {left:?}");
@@ -200,7 +195,7 @@ fn a_prompt_typed_into_the_window_becomes_a_saved_picture() {
 fn cancel(app: &mut App<'_>, screen: &Screen) {
     screen.keys("ctrl+1");
     screen.keys("ctrl+Return");
-    app.wait_for_stage(1024);
+    app.wait_for_step(1024, 0);
     let pressed = Instant::now();
     screen.tool("xdotool", &["key", "Escape"]);
     app.wait_until_idle();

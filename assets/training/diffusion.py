@@ -13,8 +13,8 @@ import torch.nn.functional as F
 PREDICTIONS = ("x0", "v", "eps")
 
 
-def shares(n, device, lean):
-    """n numbers in [0, 1) of density (1 + lean) t^lean, stratified: a steadier loss. lean > 0: more of the noisy times, where the
+def stratified(n, device, lean):
+    """n numbers in [0, 1) of density (1 + lean) t^lean, evenly spread: a steadier loss. lean > 0: more of the noisy times, where the
     layout is settled."""
     u = (torch.rand(1, device=device) + torch.arange(n, device=device) / n) % 1
     return u ** (1 / (1 + lean)) if lean else u
@@ -34,8 +34,8 @@ class Cosine:
         return (torch.atan(torch.exp(-0.5 * (log_snr - self.shift))) - self.lo) / (self.hi - self.lo)
 
     def draw(self, n, device="cpu", lean=0.0):
-        """Times of a batch: see `shares`."""
-        return shares(n, device, lean)
+        """Times of a batch: see `stratified`."""
+        return stratified(n, device, lean)
 
     def grid(self, steps):
         """The times of a sampler: steps times, and the one after each (None: the last step returns x0)."""
@@ -59,7 +59,7 @@ class Linear:
         return self.table[t.long()]
 
     def draw(self, n, device="cpu", lean=0.0):
-        return (shares(n, device, lean) * self.n).long().clamp(max=self.n - 1)
+        return (stratified(n, device, lean) * self.n).long().clamp(max=self.n - 1)
 
     def grid(self, steps):
         t = [torch.tensor(v) for v in np.linspace(0, self.n - 1, steps).round()[::-1].astype(np.int64)]

@@ -26,6 +26,7 @@ SAID = {"left of": ("to the left of", "left of"), "right of": ("to the right of"
 PALE = ((252, 252, 252), (252, 252, 252), (250, 246, 236), (232, 242, 250), (250, 238, 242), (238, 246, 236), (240, 238, 248))
 NATURAL = ("light blue", "green")  # a sky and a ground to meet more often
 RECOLOURED = 0.7  # of the things that can be
+OPTIONAL = {"loose": 1.0, "recoloured": RECOLOURED, "forward": 0.5}  # rules that a world may leave out: see `limited`
 MARGIN = 0.02
 MAX_OBJECTS = 4
 FIELDS = ("sprite", "cx", "cy", "side", "flip", "angle", "recolour", "gain", "alive")
@@ -77,8 +78,8 @@ class Vocabulary:
         self.weights = index["weights"]
         self.forms, self.render_share = index.get("forms", FORMS), index.get("render_share", RENDER_SHARE)
         self.size, self.size_words = index.get("size", SIZE), index.get("size_words", SIZE_WORDS)
-        self.turns, self.loose = index.get("turns", True), index.get("loose", 1.0)
-        self.recoloured, self.forward = index.get("recoloured", RECOLOURED), index.get("forward", 0.5)
+        self.turns = index.get("turns", True)
+        self.loose, self.recoloured, self.forward = (index.get(k, v) for k, v in OPTIONAL.items())
         return self
 
 
@@ -110,8 +111,7 @@ def limited(index, world):
     rows = [r for r in index["sprites"] if r["concept"] in shown[r["kind"]] and r["set"] in world["sets"]]
     return index | {"concepts": [c for c in index["concepts"] if any(c["name"] in names for names in shown.values())],
                     "sprites": first_of_each(rows, world.get("most")),
-                    "weights": index["weights"] | world["sets"], "loose": world.get("loose", 1.0), "recoloured": world.get("recoloured", RECOLOURED),
-                    "forward": world.get("forward", 0.5),
+                    "weights": index["weights"] | world["sets"], **{k: world.get(k, v) for k, v in OPTIONAL.items()},
                     **{k: world[k] for k in ("forms", "render_share", "size", "size_words", "turns")}}
 
 
@@ -411,11 +411,11 @@ def _try_scene(rng, vocabulary, choices):
     first = choices.get("concept") or rng.choices(vocabulary.names[kind], cum_weights=vocabulary.shares[kind])[0]
     others = {"one": 0, "count": 0, "two": 1, "list": rng.randint(2, 3)}[form]
     recoloured = vocabulary.recoloured if others else RECOLOURED
-    a = thing(rng, vocabulary, kind, first, style, None, choices.get("colour"), recoloured)
+    a = thing(rng, vocabulary, kind, first, style, colour=choices.get("colour"), recoloured=recoloured)
     style, light = a["row"]["style"], a["row"]["light"]
     names = rng.sample(vocabulary.names[kind], min(others + 1, len(vocabulary.names[kind])))
     names = [n for n in names if n != first][:others]
-    things = [a] + [thing(rng, vocabulary, kind, n, style, light, None, recoloured) for n in names]
+    things = [a] + [thing(rng, vocabulary, kind, n, style, light, recoloured=recoloured) for n in names]
     number = choices.get("count") or rng.choice((2, 2, 3, 3, 4)) if form == "count" else 1
     if form == "count":
         things = [a] * number

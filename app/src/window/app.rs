@@ -297,19 +297,18 @@ fn views_and_runs(ctx: &Context, mut view: View) -> Vec<Action> {
             if !modifiers.matches_logically(Modifiers::COMMAND) {
                 return true;
             }
-            let shown = match key {
-                Key::Enter => None,
-                Key::Num1 => Some(View::Create),
-                Key::Num2 => Some(View::Compare),
-                Key::Num3 => Some(View::Gallery),
+            let action = match key {
+                Key::Num1 => Action::Show(View::Create),
+                Key::Num2 => Action::Show(View::Compare),
+                Key::Num3 => Action::Show(View::Gallery),
+                Key::Enter if view == View::Compare => Action::RunCompare,
+                Key::Enter => Action::Generate,
                 _ => return true,
             };
-            view = shown.unwrap_or(view);
-            actions.push(match shown {
-                Some(view) => Action::Show(view),
-                None if view == View::Compare => Action::RunCompare,
-                None => Action::Generate,
-            });
+            if let Action::Show(shown) = action {
+                view = shown;
+            }
+            actions.push(action);
             false
         });
     });

@@ -1,5 +1,6 @@
 """The parts of the data that files of worlds/ name: python -m unittest tests.test_worlds (in assets/training)."""
 import json
+import random
 import sys
 import tempfile
 import unittest
@@ -45,8 +46,6 @@ class Limits(unittest.TestCase):
         self.assertEqual([(r["concept"], r["heldout"]) for r in found], [("cat", False), ("dog", False)])
 
     def test_recoloured_is_of_different_things_together(self):
-        import random
-
         sprites = [{"id": i, "rect": [0, 0, 1, 1], "hsv": [0, 1, 1], "colour": "red", "recolour": True, "style": "flat", "light": None} | row(c)
                    for i, c in enumerate(("cat", "dog"))]
         concepts = [{"name": n, "words": [n], "plurals": [n + "s"], "colours": ["blue"], "weight": 1, "group": "x"} for n in ("cat", "dog")]
@@ -78,8 +77,6 @@ class Limits(unittest.TestCase):
                 scenes.limited(self.index, part)
 
     def test_forward_names_the_thing_on_the_left_or_above_first(self):
-        import random
-
         things = [{"said": None, "noun": n, "nouns": n + "s"} for n in ("cat", "dog")]
         for relation in scenes.OPPOSITE:
             said = {scenes.phrase(random.Random(k), things, "two", 1, relation, None, forward=1.0) for k in range(20)}
